@@ -1,0 +1,37 @@
+import type { Setting, Tenancy } from '../tenancy/tenancy.ts'
+import type { TenantName } from '../tenancy/tenant-name.ts'
+import type { LoginSecret } from './login.ts'
+import type { PoolPolicy, ServerTarget, SessionTimeouts } from './route.ts'
+
+/** One client login, and the tenants that it may act for. */
+export interface LoginRecord {
+  readonly user: string
+  readonly secret: LoginSecret
+  /** `'*'` grants every tenant, also those that come later. */
+  readonly tenants: '*' | readonly TenantName[]
+}
+
+/** One tenant with everything that its routes are made of; defaults are already filled in. */
+export interface TenantRecord {
+  readonly name: TenantName
+  /** Stable over a change of name; what policies compare rows with. */
+  readonly id: string
+  readonly status: 'active' | 'suspended'
+  /** Name of the shared server; `undefined` for a tenant with a database of its own. */
+  readonly server: string | undefined
+  readonly target: ServerTarget
+  readonly tenancy: Tenancy
+  readonly role: string | undefined
+  readonly settings: readonly Setting[]
+  readonly pool: PoolPolicy
+  readonly timeouts: SessionTimeouts
+  /** Most client sessions of the tenant in this process; `0` means no limit. */
+  readonly maxClients: number
+  readonly labels: Readonly<Record<string, string>>
+}
+
+/** All that a catalog holds. Names of tenants and of logins are unique. */
+export interface CatalogRecords {
+  readonly logins: readonly LoginRecord[]
+  readonly tenants: readonly TenantRecord[]
+}

@@ -1,0 +1,139 @@
+import t from 'tap'
+import { FileCatalog } from '../../src/catalog/file-catalog.ts'
+import type { LoginRecord, TenantRecord } from '../../src/catalog/records.ts'
+import { parseTenantName, type TenantName } from '../../src/tenancy/tenant-name.ts'
+
+const NO_SECRET = { kind: 'none' } as const
+
+function named(text: string): TenantName {
+  const name = parseTenantName(text)
+  if (name === undefined) throw new Error(`${text} is no tenant name`)
+  return name
+}
+
+function tenant(name: string, changes: Partial<TenantRecord> = {}): TenantRecord {
+  return {
+    name: named(name),
+    id: name,
+    status: 'active',
+    server: 'shared',
+    target: { host: 'h', port: 5432, database: 'd', user: 'u', password: 'p' },
+    tenancy: { strategy: 'row', searchPath: ['public'], setting: 'app.tenant_id', value: name },
+    role: undefined,
+    settings: [],
+    pool: { mode: 'transaction', size: 20 },
+    timeouts: { waitMs: 1, idleClientMs: 2, idleInTransactionMs: 3, queryMs: 4 },
+    maxClients: 0,
+    labels: {},
+    ...changes,
+  }
+}
+
+const ALL: LoginRecord = { user: 'all', secret: NO_SECRET, tenants: '*' }
+const ONE: LoginRecord = {
+  user: 'one',
+  secret: { kind: 'md5', hash: '0'.repeat(32) },
+  tenants: [named('acme')],
+}
+
+function createCatalog(tenants: readonly TenantRecord[]): FileCatalog {
+  return new FileCatalog({ logins: [ALL, ONE], tenants })
+}
+
+async function versionOf(catalog: FileCatalog, name: string): Promise<number> {
+  const resolution = await catalog.resolve({ login: 'all', tenant: named(name) })
+  if (resolution.kind !== 'route') throw new Error(`${name} has no route`)
+  return resolution.route.version
+}
+
+t.test('a route holds what the record says', async (t) => {
+  const record = tenant('acme', { role: 'r', settings: [{ name: 'a', value: 'b' }], maxClients: 7 })
+  const resolution = await createCatalog([record]).resolve({ login: 'one', tenant: named('acme') })
+  t.match(resolution, {
+    kind: 'route',
+    secret: ONE.secret,
+    isSuspended: false,
+    route: {
+      tenant: 'acme',
+      login: 'one',
+      target: record.target,
+      tenancy: record.tenancy,
+      role: 'r',
+      settings: record.settings,
+      pool: record.pool,
+      timeouts: record.timeouts,
+      maxClients: 7,
+    },
+  })
+  t.ok(resolution.kind === 'route' && Object.isFrozen(resolution.route))
+})
+
+t.test('a suspended tenant has a route, so that its clients can log in and be told', async (t) => {
+  const catalog = createCatalog([tenant('acme', { status: 'suspended' })])
+  t.match(await catalog.resolve({ login: 'one', tenant: named('acme') }), {
+    kind: 'route',
+    isSuspended: true,
+  })
+})
+
+const REFUSALS = [
+  { login: 'all', tenant: 'nobody', reason: 'unknownTenant', secret: NO_SECRET },
+  { login: 'one', tenant: 'nobody', reason: 'unknownTenant', secret: ONE.secret },
+  { login: 'one', tenant: 'globex', reason: 'notGranted', secret: ONE.secret },
+  { login: 'stranger', tenant: 'acme', reason: 'unknownLogin', secret: undefined },
+  { login: 'stranger', tenant: 'nobody', reason: 'unknownLogin', secret: undefined },
+  { login: '__proto__', tenant: 'acme', reason: 'unknownLogin', secret: undefined },
+]
+for (const { login, tenant: name, reason, secret } of REFUSALS) {
+  t.test(`${login} for ${name} is refused: ${reason}`, async (t) => {
+    const catalog = createCatalog([tenant('acme'), tenant('globex')])
+    t.strictSame(await catalog.resolve({ login, tenant: named(name) }), {
+      kind: 'refused',
+      reason,
+      secret,
+    })
+  })
+}
+
+t.test('a reload keeps the versions of equal records and raises those of others', async (t) => {
+  const catalog = createCatalog([tenant('acme'), tenant('globex'), tenant('initech')])
+  const before = await versionOf(catalog, 'acme')
+  const change = catalog.replace({
+    logins: [ALL],
+    tenants: [tenant('acme'), tenant('globex', { role: 'r' }), tenant('hooli')],
+  })
+  t.strictSame(change, { added: ['hooli'], changed: ['globex'], removed: ['initech'] })
+  t.equal(await versionOf(catalog, 'acme'), before)
+  t.ok((await versionOf(catalog, 'globex')) > before)
+  t.match(await catalog.resolve({ login: 'all', tenant: named('initech') }), {
+    reason: 'unknownTenant',
+  })
+  t.match(await catalog.resolve({ login: 'one', tenant: named('acme') }), {
+    reason: 'unknownLogin',
+  })
+  t.strictSame(
+    catalog.tenants().map(({ name }) => name),
+    ['acme', 'globex', 'hooli'],
+  )
+})
+
+t.test('a change of the password or of the pool is a change', async (t) => {
+  const target = tenant('acme').target
+  const catalog = createCatalog([tenant('acme'), tenant('globex')])
+  const { changed } = catalog.replace({
+    logins: [],
+    tenants: [
+      tenant('acme', { target: { ...target, password: 'new' } }),
+      tenant('globex', { pool: { mode: 'session', size: 20 } }),
+    ],
+  })
+  t.strictSame(changed, ['acme', 'globex'])
+})
+
+t.test('a tenant that was removed comes back with a version of its own', async (t) => {
+  const catalog = createCatalog([tenant('acme')])
+  const first = await versionOf(catalog, 'acme')
+  catalog.replace({ logins: [ALL], tenants: [] })
+  catalog.replace({ logins: [ALL], tenants: [tenant('acme')] })
+  t.ok((await versionOf(catalog, 'acme')) > first)
+})
