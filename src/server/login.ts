@@ -1,0 +1,98 @@
+import type { Socket } from 'node:net'
+import { ProxyError } from '../base/proxy-error.ts'
+import type { ServerTarget } from '../catalog/route.ts'
+import { startupMessage } from '../wire/frontend-messages.ts'
+import { BackendCode } from '../wire/message-codes.ts'
+import { readBackendKeyData, readParameterStatus } from '../wire/message-fields.ts'
+import { type DeadlineOptions, withDeadline } from './deadline.ts'
+import { destroyQuietly, dial } from './dial.ts'
+import { MessageReader } from './message-reader.ts'
+import { proveLogin } from './prove-login.ts'
+import { ServerLoginError, ServerUnreachableError } from './server-errors.ts'
+import { type LoginExchange, nextReply, unexpectedMessage } from './server-reply.ts'
+
+const STATUS_IDLE = 0x49
+
+/** How a server connection is opened. The time limit covers everything up to ReadyForQuery. */
+export interface OpenServerOptions extends DeadlineOptions {
+  /** Sent beside `user` and `database`, in this order. */
+  readonly startupParameters: Iterable<readonly [string, string]>
+}
+
+/** What the server tells of itself between AuthenticationOk and ReadyForQuery. */
+interface ServerGreeting {
+  /** `0` when the server gave no cancel key. */
+  readonly processId: number
+  /** Empty when the server gave no cancel key. */
+  readonly secretKey: Buffer
+  readonly parameters: Map<string, string>
+}
+
+/** A server connection at its first ReadyForQuery, owned by whoever opened it. */
+export interface OpenedServer extends ServerGreeting {
+  /** Paused and without listeners: the owner must attach its own at once, `error` above all. */
+  readonly socket: Socket
+  /** Bytes that came after ReadyForQuery; usually none. */
+  readonly rest: Buffer
+}
+
+/**
+ * Connects to a server and logs in with the target's own credentials. A connection that doesn't
+ * get as far as ReadyForQuery is destroyed.
+ *
+ * @throws ServerUnreachableError - refused, timed out, aborted or closed early.
+ * @throws ServerLoginError - the server refused the login, or didn't speak as Postgres does.
+ * @throws ProtocolViolationError - a startup parameter can't be put into a startup message.
+ */
+export async function openServer(
+  target: ServerTarget,
+  options: OpenServerOptions,
+): Promise<OpenedServer> {
+  const startup = startupMessage([
+    ['user', target.user],
+    ['database', target.database],
+    ...options.startupParameters,
+  ])
+  return withDeadline(options, async (signal) => {
+    const socket = await dial(target, { timeoutMs: 0, signal })
+    const reader = new MessageReader(socket, target, signal)
+    const exchange = { address: target, reader, target, socket }
+    try {
+      socket.write(startup)
+      await proveLogin(exchange)
+      const greeting = await readGreeting(exchange)
+      return { socket, ...greeting, rest: reader.release() }
+    } catch (error) {
+      reader.release()
+      destroyQuietly(socket)
+      throw loginErrorOf(target, error)
+    }
+  })
+}
+
+async function readGreeting(exchange: LoginExchange): Promise<ServerGreeting> {
+  const parameters = new Map<string, string>()
+  let key = { processId: 0, secretKey: Buffer.alloc(0) }
+  for (;;) {
+    const { code, body } = await nextReply(exchange)
+    if (code === BackendCode.parameterStatus) {
+      const { name, value } = readParameterStatus(body)
+      parameters.set(name, value)
+    } else if (code === BackendCode.backendKeyData) {
+      const { processId, secretKey } = readBackendKeyData(body)
+      // Copied, as a view would keep the whole chunk alive for the life of the connection.
+      key = { processId, secretKey: Buffer.from(secretKey) }
+    } else if (code === BackendCode.readyForQuery && body[0] === STATUS_IDLE) {
+      return { ...key, parameters }
+    } else {
+      throw unexpectedMessage(exchange.address, code)
+    }
+  }
+}
+
+/** Turns what `wire/` says of malformed bytes into a failure of the server. */
+function loginErrorOf(target: ServerTarget, error: unknown): unknown {
+  if (error instanceof ServerUnreachableError || error instanceof ServerLoginError) return error
+  if (!(error instanceof ProxyError)) return error
+  return new ServerLoginError(target, { reason: error.message, isPermanent: false, cause: error })
+}

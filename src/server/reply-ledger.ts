@@ -1,0 +1,265 @@
+import { BackendCode } from '../wire/message-codes.ts'
+
+/**
+ * What the server owes for one message that it was sent.
+ *
+ * `link`, `hiddenParse` and `hiddenClose` are the proxy's own messages: their replies are dropped.
+ * `inventedParse` and `inventedClose` are the client's messages that were not sent on: their
+ * replies come from the proxy, at the same place in the stream. `copyEnd` (CopyDone or CopyFail)
+ * is owed nothing of its own; it marks its place among the others.
+ */
+export type Owed =
+  | 'query'
+  | 'functionCall'
+  | 'parse'
+  | 'bind'
+  | 'describe'
+  | 'execute'
+  | 'close'
+  | 'sync'
+  | 'copyEnd'
+  | 'link'
+  | 'hiddenParse'
+  | 'hiddenClose'
+  | 'inventedParse'
+  | 'inventedClose'
+
+/** Bookkeeping that was done when a message was sent, to be undone if the server skips it. */
+export interface PendingChange {
+  undo(): void
+}
+
+/** What a reply means: hand it to the client, keep it, or give up the connection. */
+export type ReplyVerdict = 'pass' | 'drop' | 'surprise'
+
+interface Entry {
+  readonly owed: Owed
+  readonly change: PendingChange | undefined
+}
+
+const PLAIN = {
+  query: { owed: 'query', change: undefined },
+  functionCall: { owed: 'functionCall', change: undefined },
+  parse: { owed: 'parse', change: undefined },
+  bind: { owed: 'bind', change: undefined },
+  describe: { owed: 'describe', change: undefined },
+  execute: { owed: 'execute', change: undefined },
+  close: { owed: 'close', change: undefined },
+  sync: { owed: 'sync', change: undefined },
+  copyEnd: { owed: 'copyEnd', change: undefined },
+  link: { owed: 'link', change: undefined },
+  hiddenParse: { owed: 'hiddenParse', change: undefined },
+  hiddenClose: { owed: 'hiddenClose', change: undefined },
+  inventedParse: { owed: 'inventedParse', change: undefined },
+  inventedClose: { owed: 'inventedClose', change: undefined },
+} as const satisfies { [Kind in Owed]: Entry & { readonly owed: Kind } }
+
+/** The entries that a reply of each type may settle or belong to; others are a surprise. */
+const EXPECTED: Readonly<Record<number, readonly Owed[]>> = {
+  [BackendCode.parseComplete]: ['parse', 'hiddenParse'],
+  [BackendCode.bindComplete]: ['bind'],
+  [BackendCode.closeComplete]: ['close', 'hiddenClose'],
+  [BackendCode.parameterDescription]: ['describe'],
+  [BackendCode.rowDescription]: ['describe', 'query', 'link'],
+  [BackendCode.noData]: ['describe'],
+  [BackendCode.commandComplete]: ['execute', 'query', 'link'],
+  [BackendCode.emptyQueryResponse]: ['execute', 'query'],
+  [BackendCode.portalSuspended]: ['execute'],
+  [BackendCode.copyInResponse]: ['execute', 'query'],
+  [BackendCode.copyOutResponse]: ['execute', 'query'],
+  [BackendCode.copyDone]: ['execute', 'query'],
+  [BackendCode.functionCallResponse]: ['functionCall'],
+  [BackendCode.readyForQuery]: ['query', 'functionCall', 'sync', 'link'],
+}
+
+/** Replies that belong to an entry without ending it, whatever the entry. */
+const INTERMEDIATE: readonly number[] = [
+  BackendCode.parameterDescription,
+  BackendCode.copyOutResponse,
+  BackendCode.copyDone,
+  BackendCode.functionCallResponse,
+]
+
+/** Entries that end only with ReadyForQuery. */
+const WHOLE_QUERIES: readonly Owed[] = ['query', 'functionCall', 'link']
+
+/**
+ * Which replies a server connection still owes, in order. It is what tells a connection at rest
+ * from one that isn't, whose reply a byte belongs to, and which bookkeeping an error undoes.
+ *
+ * It follows the server's own rule: after an error in the extended protocol everything up to
+ * Sync is skipped.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-flow.html
+ */
+export class ReplyLedger {
+  readonly #entries: Entry[] = []
+  #first = 0
+  /** An error was reported, and the Sync that ends the skipping has not been sent yet. */
+  #isSkipping = false
+  /** The server takes copy data: it ignores Sync and Flush until CopyDone or CopyFail. */
+  #isCopyIn = false
+  /** Syncs that the copy of the head has swallowed, unless it failed before it read them. */
+  #swallowedSyncs = 0
+  #isDoubtful = false
+  /** Something has come for the first entry. */
+  #isAnswered = false
+  /** Replies have come since the last ReadyForQuery: the server waits for a Sync. */
+  #isUnsynced = false
+
+  /** Messages that are still to be answered. */
+  get count(): number {
+    return this.#entries.length - this.#first
+  }
+
+  /** Nothing is owed, and ReadyForQuery was the last word: without a Sync there is none. */
+  get isSettled(): boolean {
+    return this.#entries.length === this.#first && !this.#isSkipping && !this.#isUnsynced
+  }
+
+  /**
+   * The server may say more than the ledger knows of. Once true, it stays so: whether a failed
+   * copy has swallowed a Sync can't be seen, so one ReadyForQuery more may come at any time.
+   */
+  get isDoubtful(): boolean {
+    return this.#isDoubtful
+  }
+
+  /** The server skips what it gets until Sync: there is no use in bookkeeping. */
+  get isSkipping(): boolean {
+    return this.#isSkipping
+  }
+
+  /** The proxy's own query is being answered. */
+  get isLinking(): boolean {
+    return this.#entries[this.#first]?.owed === 'link'
+  }
+
+  /** Notes that a message was sent (or, for invented replies, not sent). */
+  push(owed: Owed, change?: PendingChange): void {
+    if (this.#isSkipping) {
+      if (owed !== 'sync') {
+        change?.undo()
+        return
+      }
+      this.#isSkipping = false
+    } else if (this.#isCopyIn) {
+      if (owed === 'sync') {
+        this.#swallowedSyncs += 1
+        return
+      }
+      if (owed === 'copyEnd') {
+        this.#isCopyIn = false
+        return
+      }
+    } else if (owed === 'copyEnd' && this.count === 0) {
+      // The end of a copy that failed before: the server ignores it.
+      return
+    }
+    this.#entries.push(change === undefined ? PLAIN[owed] : { owed, change })
+  }
+
+  /** Takes the invented replies that are due before whatever the server says next. */
+  takeInvented(): readonly ('inventedParse' | 'inventedClose')[] | undefined {
+    let due: ('inventedParse' | 'inventedClose')[] | undefined
+    for (;;) {
+      const owed = this.#entries[this.#first]?.owed
+      if (owed !== 'inventedParse' && owed !== 'inventedClose') return due
+      due ??= []
+      due.push(owed)
+      this.#isUnsynced = true
+      this.#drop()
+    }
+  }
+
+  /** Settles what a reply settles. Invented replies must have been taken before. */
+  settle(code: number): ReplyVerdict {
+    if (code === BackendCode.errorResponse) return this.#settleError()
+    const head = this.#entries[this.#first]
+    if (head === undefined) return this.#settleUnasked(code)
+    if (EXPECTED[code]?.includes(head.owed) !== true) return 'surprise'
+    const isReady = code === BackendCode.readyForQuery
+    // A whole query is never answered by ReadyForQuery alone: this one is for something else.
+    if (isReady && !this.#isAnswered && WHOLE_QUERIES.includes(head.owed)) return 'surprise'
+    this.#isAnswered = true
+    this.#isUnsynced = !isReady
+    if (code === BackendCode.copyInResponse) this.#beginCopyIn()
+    if (code === BackendCode.commandComplete) this.#swallowedSyncs = 0
+    if (this.#isEndOf(head.owed, code)) this.#drop()
+    return head.owed === 'link' || head.owed === 'hiddenParse' || head.owed === 'hiddenClose'
+      ? 'drop'
+      : 'pass'
+  }
+
+  #isEndOf(owed: Owed, code: number): boolean {
+    if (code === BackendCode.readyForQuery) return true
+    if (code === BackendCode.copyInResponse || INTERMEDIATE.includes(code)) return false
+    return !WHOLE_QUERIES.includes(owed)
+  }
+
+  #settleError(): ReplyVerdict {
+    this.#isCopyIn = false
+    if (this.#swallowedSyncs > 0) this.#isDoubtful = true
+    const head = this.#entries[this.#first]
+    if (head === undefined) {
+      // An error that nobody asked for is the server's farewell: it belongs to whoever listens.
+      this.#isDoubtful = true
+      return 'pass'
+    }
+    this.#isAnswered = true
+    if (WHOLE_QUERIES.includes(head.owed)) return head.owed === 'link' ? 'drop' : 'pass'
+    const undone: PendingChange[] = []
+    for (;;) {
+      const entry = this.#entries[this.#first]
+      if (entry === undefined) {
+        this.#isSkipping = true
+        break
+      }
+      if (entry.owed === 'sync') break
+      if (entry.change !== undefined) undone.push(entry.change)
+      this.#drop()
+    }
+    for (const change of undone.reverse()) change.undo()
+    return 'pass'
+  }
+
+  /** A Sync that was thought swallowed by a failed copy is answered after all. */
+  #settleUnasked(code: number): ReplyVerdict {
+    const isLate = this.#isDoubtful && this.#swallowedSyncs > 0
+    if (code !== BackendCode.readyForQuery || !isLate) return 'surprise'
+    this.#swallowedSyncs -= 1
+    this.#isSkipping = false
+    this.#isUnsynced = false
+    return 'pass'
+  }
+
+  /** Forgets the Syncs that the server will swallow while it takes copy data. */
+  #beginCopyIn(): void {
+    const later = this.#entries.slice(this.#first + 1)
+    const end = later.findIndex(({ owed }) => owed === 'copyEnd')
+    this.#isCopyIn = end === -1
+    const swallowed = end === -1 ? later.length : end
+    this.#swallowedSyncs = later.slice(0, swallowed).filter(({ owed }) => owed === 'sync').length
+    const kept = later.filter(
+      ({ owed }, index) => index > swallowed || (owed !== 'sync' && owed !== 'copyEnd'),
+    )
+    this.#entries.splice(this.#first + 1, later.length, ...kept)
+  }
+
+  #drop(): void {
+    this.#dropOne()
+    while (this.#entries[this.#first]?.owed === 'copyEnd') this.#dropOne()
+  }
+
+  #dropOne(): void {
+    this.#isAnswered = false
+    this.#first += 1
+    if (this.#first === this.#entries.length) {
+      this.#entries.length = 0
+      this.#first = 0
+    } else if (this.#first > 1024) {
+      this.#entries.splice(0, this.#first)
+      this.#first = 0
+    }
+  }
+}

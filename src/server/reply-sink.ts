@@ -1,0 +1,19 @@
+import type { ProxyError } from '../base/proxy-error.ts'
+
+/**
+ * Who a server connection's replies go to for the length of a lease. Bytes enter the process at
+ * the sockets, so this is one of the few places where a lower room delivers to a higher one: it
+ * says what it has to give and knows nothing of who takes it.
+ */
+export interface ReplySink {
+  /** Bytes for the client, in order. The memory may be kept. */
+  replyBytes(bytes: Buffer): void
+  /** The link is acknowledged: bytes may follow it freely. */
+  linked(): void
+  /** ReadyForQuery has come and no reply is owed. The bytes up to it were handed over before. */
+  settled(): void
+  /** The server takes bytes again after `write` said that it is full. */
+  drained(): void
+  /** The connection is gone; nothing follows. */
+  lost(error: ProxyError): void
+}

@@ -1,0 +1,220 @@
+import { closeComplete, parseComplete } from '../wire/backend-messages.ts'
+import type { Frame, FrameFate, FrameVisitor } from '../wire/frame-stream.ts'
+import { attentionTable, FRAME_HEAD_BYTES, FrameStream } from '../wire/frame-stream.ts'
+import { BackendCode } from '../wire/message-codes.ts'
+import { readErrorFields, readParameterStatus } from '../wire/message-fields.ts'
+import { ReplyLedger } from './reply-ledger.ts'
+
+/** Longest frame that Postgres sends. */
+const MAX_REPLY_BYTES = 0x4000_0003
+/** Asks for a whole frame, however long. */
+const WHOLE = 0xffff_ffff
+/** Enough of CommandComplete to tell the tags that change session state. */
+const TAG_BYTES = FRAME_HEAD_BYTES + 16
+const READY_BYTES = FRAME_HEAD_BYTES + 1
+
+/** While a client is served: rows and copy data pass unseen, all else is checked by its head. */
+const SERVING = attentionTable(
+  {
+    [BackendCode.dataRow]: 0,
+    [BackendCode.copyData]: 0,
+    [BackendCode.noticeResponse]: 0,
+    [BackendCode.notificationResponse]: 0,
+    [BackendCode.readyForQuery]: READY_BYTES,
+    [BackendCode.commandComplete]: TAG_BYTES,
+    [BackendCode.parameterStatus]: WHOLE,
+  },
+  FRAME_HEAD_BYTES,
+)
+
+/** While a link is answered, or nobody is served: nothing passes. */
+const KEEPING = attentionTable(
+  {
+    [BackendCode.readyForQuery]: READY_BYTES,
+    [BackendCode.errorResponse]: WHOLE,
+    [BackendCode.parameterStatus]: WHOLE,
+  },
+  FRAME_HEAD_BYTES,
+)
+
+/**
+ * The first three letters of the command tags that tell of session state: SET, RESET, LISTEN,
+ * PREPARE, DISCARD, DEALLOCATE. As numbers, for no string is made of a tag that is not among them.
+ */
+const STATE_TAGS: ReadonlySet<number> = new Set(
+  ['SET', 'RES', 'LIS', 'PRE', 'DIS', 'DEA'].map((letters) =>
+    Buffer.from(letters, 'latin1').readUIntBE(0, 3),
+  ),
+)
+
+/** Transaction status as ReadyForQuery gives it. */
+export type TransactionStatus = 'idle' | 'inTransaction' | 'failed'
+
+const STATUS: Readonly<Record<number, TransactionStatus>> = {
+  73: 'idle',
+  84: 'inTransaction',
+  69: 'failed',
+}
+
+/** What a reply stream reports while it walks a chunk. */
+export interface ReplyListener {
+  /** Bytes that belong to the client. */
+  passed(bytes: Buffer): void
+  /** The link was answered; `failure` holds the server's error fields if it failed. */
+  linkAnswered(failure: ReadonlyMap<string, string> | undefined): void
+  /** A command may have changed session state; `tag` is the start of its command tag. */
+  stateChanged(tag: string): void
+  /** The server said something that it can't mean here: the connection must not be used again. */
+  surprised(code: number): void
+}
+
+/** One server connection's replies: tells what belongs to the client from what is ours. */
+export class ReplyStream implements FrameVisitor {
+  readonly ledger = new ReplyLedger()
+  /** What the server reported last, by name. */
+  readonly parameters: Map<string, string>
+  readonly #listener: ReplyListener
+  readonly #frames: FrameStream
+  #status: TransactionStatus = 'idle'
+  #isServing = false
+  #isOver = false
+  #lastCode = 0
+  #linkFailure: ReadonlyMap<string, string> | undefined
+
+  constructor(listener: ReplyListener, parameters: Map<string, string>) {
+    this.#listener = listener
+    this.parameters = parameters
+    this.#frames = new FrameStream(this, KEEPING, MAX_REPLY_BYTES)
+  }
+
+  get transactionStatus(): TransactionStatus {
+    return this.#status
+  }
+
+  /** Nothing is owed and nothing is half said. */
+  get isSettled(): boolean {
+    return this.ledger.isSettled && this.#frames.isBetweenFrames
+  }
+
+  /** A word of our own may follow: no message is half sent, and the last one was no error. */
+  get isInterruptible(): boolean {
+    return this.#frames.isBetweenFrames && this.#lastCode !== BackendCode.errorResponse
+  }
+
+  /** Whether replies go to a client. */
+  set isServing(isServing: boolean) {
+    this.#isServing = isServing
+    this.#attend()
+  }
+
+  /** Everything that comes is dropped from now on. */
+  stop(): void {
+    this.#isOver = true
+    this.#frames.attention = KEEPING
+  }
+
+  /** Notes that a link was sent, before its bytes go out. */
+  expectLink(): void {
+    this.#linkFailure = undefined
+    this.ledger.push('link')
+    this.#attend()
+  }
+
+  /** @throws ProtocolViolationError - on an impossible length. */
+  push(chunk: Buffer): void {
+    this.#frames.push(chunk)
+    // The client may wait for them, if all that it sent behind them was a Flush.
+    if (this.#isServing && !this.#isOver && this.#frames.isBetweenFrames) {
+      const invented = this.takeInvented()
+      if (invented !== undefined) this.#listener.passed(invented)
+    }
+  }
+
+  visit(frame: Frame): FrameFate {
+    if (this.#isOver) return 'drop'
+    const { code } = frame
+    this.#lastCode = code
+    if (code === BackendCode.parameterStatus) {
+      const { name, value } = readParameterStatus(bodyOf(frame))
+      this.parameters.set(name, value)
+    }
+    if (isAsynchronous(code)) return this.#isServing && !this.ledger.isLinking ? 'pass' : 'drop'
+    this.#insertInvented()
+    if (code === BackendCode.commandComplete) this.#watchTag(frame)
+    return this.#reply(frame)
+  }
+
+  emit(bytes: Buffer): void {
+    if (!this.#isOver) this.#listener.passed(bytes)
+  }
+
+  /** Invented replies at the head of the ledger, which no reply of the server will bring out. */
+  takeInvented(): Buffer | undefined {
+    const invented = this.ledger.takeInvented()
+    if (invented === undefined) return undefined
+    return Buffer.concat(
+      invented.map((owed) => (owed === 'inventedParse' ? parseComplete() : closeComplete())),
+    )
+  }
+
+  #reply(frame: Frame): FrameFate {
+    const { code } = frame
+    const wasLinking = this.ledger.isLinking
+    if (wasLinking && code === BackendCode.dataRow) return 'drop'
+    if (wasLinking && code === BackendCode.errorResponse) {
+      this.#linkFailure = readErrorFields(bodyOf(frame))
+    }
+    const isExpected = wasLinking || this.#isServing
+    const verdict = isExpected ? this.ledger.settle(code) : 'surprise'
+    if (verdict === 'surprise') {
+      this.#listener.surprised(code)
+      return 'drop'
+    }
+    if (code === BackendCode.readyForQuery) this.#ready(frame, wasLinking)
+    return verdict
+  }
+
+  #ready({ chunk, start }: Frame, wasLink: boolean): void {
+    const status = STATUS[chunk[start + FRAME_HEAD_BYTES] ?? 0]
+    if (status === undefined) {
+      this.#listener.surprised(BackendCode.readyForQuery)
+      return
+    }
+    this.#status = status
+    if (!wasLink) return
+    this.#attend()
+    this.#listener.linkAnswered(this.#linkFailure)
+  }
+
+  #insertInvented(): void {
+    const invented = this.takeInvented()
+    if (invented !== undefined) this.#frames.insert(invented)
+  }
+
+  #watchTag({ chunk, start, frameBytes }: Frame): void {
+    if (frameBytes < FRAME_HEAD_BYTES + 4 || this.ledger.isLinking) return
+    const at = start + FRAME_HEAD_BYTES
+    const letters =
+      ((chunk[at] as number) << 16) | ((chunk[at + 1] as number) << 8) | (chunk[at + 2] as number)
+    if (!STATE_TAGS.has(letters)) return
+    const end = start + Math.min(frameBytes - 1, TAG_BYTES)
+    this.#listener.stateChanged(chunk.toString('latin1', at, end))
+  }
+
+  #attend(): void {
+    this.#frames.attention = this.#isServing && !this.ledger.isLinking ? SERVING : KEEPING
+  }
+}
+
+/** Messages that the server may send at any time. */
+function isAsynchronous(code: number): boolean {
+  return (
+    code === BackendCode.parameterStatus ||
+    code === BackendCode.noticeResponse ||
+    code === BackendCode.notificationResponse
+  )
+}
+
+function bodyOf({ chunk, start, frameBytes }: Frame): Buffer {
+  return chunk.subarray(start + FRAME_HEAD_BYTES, start + frameBytes)
+}

@@ -1,0 +1,276 @@
+import type { Socket } from 'node:net'
+import type { Link } from '../tenancy/link.ts'
+import { linkQuery, restoreQuery } from '../tenancy/link.ts'
+import type { Tenancy } from '../tenancy/tenancy.ts'
+import { query, terminate } from '../wire/frontend-messages.ts'
+import type { OpenedServer } from './login.ts'
+import { PreparedStatements } from './prepared-statements.ts'
+import type { Owed, PendingChange } from './reply-ledger.ts'
+import type { ReplySink } from './reply-sink.ts'
+import type { TransactionStatus } from './reply-stream.ts'
+import { ReplyStream } from './reply-stream.ts'
+import type { ServerAddress } from './server-errors.ts'
+import { LinkFailedError, ServerLostError } from './server-errors.ts'
+
+let lastId = 0
+
+/** Limits and marks of one server connection. */
+export interface ServerConnectionOptions {
+  /** Where it leads; for log messages. */
+  readonly address: ServerAddress
+  /** Most prepared statements held; PgBouncer's `max_prepared_statements`. */
+  readonly maxPreparedStatements: number
+  /** When it must not be lent any more, on the pool's clock. */
+  readonly expiresAtMs: number
+}
+
+/**
+ * One logged-in connection to Postgres. It knows what the server owes, in which transaction status
+ * it stands and to whom it is linked; it stays in one pool for life. Any surprise closes it.
+ */
+export class ServerConnection {
+  /** Number of its own in this process, for the log and the console. */
+  readonly id: number
+  readonly processId: number
+  readonly secretKey: Buffer
+  readonly expiresAtMs: number
+  readonly statements: PreparedStatements
+  /** When it was last put back, on the pool's clock. */
+  idleSinceMs = 0
+  readonly #address: ServerAddress
+  readonly #socket: Socket
+  readonly #replies: ReplyStream
+  #sink: ReplySink | undefined
+  #link: Link | undefined
+  #wanted: Link | undefined
+  #isDirty = false
+  /** How much of the link the client itself took back, by RESET or DISCARD ALL. */
+  #lost: 'nothing' | 'some' | 'all' = 'nothing'
+  #isPaused = false
+  #isClosed = false
+
+  constructor(opened: OpenedServer, options: ServerConnectionOptions) {
+    lastId += 1
+    this.id = lastId
+    this.processId = opened.processId
+    this.secretKey = opened.secretKey
+    this.expiresAtMs = options.expiresAtMs
+    this.statements = new PreparedStatements(options.maxPreparedStatements)
+    this.#address = options.address
+    this.#socket = opened.socket
+    this.#replies = new ReplyStream(
+      {
+        passed: (bytes) => this.#sink?.replyBytes(bytes),
+        linkAnswered: (failure) => this.#linkAnswered(failure),
+        stateChanged: (tag) => this.#stateChanged(tag),
+        surprised: (code) => this.#lose(`unexpected message 0x${code.toString(16)}`),
+      },
+      opened.parameters,
+    )
+    this.#listen(opened.rest)
+  }
+
+  /** ParameterStatus values, as the server reported them last. */
+  get parameters(): ReadonlyMap<string, string> {
+    return this.#replies.parameters
+  }
+
+  get transactionStatus(): TransactionStatus {
+    return this.#replies.transactionStatus
+  }
+
+  /** Messages that the server has not answered yet. */
+  get outstandingReplies(): number {
+    return this.#replies.ledger.count
+  }
+
+  /** The server skips what it gets until the next Sync. */
+  get isSkipping(): boolean {
+    return this.#replies.ledger.isSkipping
+  }
+
+  /** ReadyForQuery `I` was the last word and nothing is owed: it may pass to somebody else. */
+  get isClean(): boolean {
+    if (this.#isClosed || this.#replies.ledger.isDoubtful) return false
+    return this.#replies.isSettled && this.transactionStatus === 'idle'
+  }
+
+  /** Nothing is owed, whatever the transaction status. */
+  get isSettled(): boolean {
+    return this.#replies.isSettled
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** Whom it acts for; `undefined` in the resting state. */
+  get link(): Link | undefined {
+    return this.#link
+  }
+
+  /** Session state may be on it that `link` does not tell of. */
+  get isDirty(): boolean {
+    return this.#isDirty
+  }
+
+  get receivedBytes(): number {
+    return this.#socket.bytesRead
+  }
+
+  get sentBytes(): number {
+    return this.#socket.bytesWritten
+  }
+
+  /** Whoever borrows it gets its replies from now on. */
+  attach(sink: ReplySink): void {
+    this.#sink = sink
+    this.#replies.isServing = true
+  }
+
+  /** Nobody gets its replies: anything that comes now but a setting's report is a surprise. */
+  detach(sink: ReplySink | undefined): void {
+    this.#sink = sink
+    this.#replies.isServing = false
+    this.resume()
+  }
+
+  /** The next link resets it first, whoever it is for. */
+  markDirty(): void {
+    this.#isDirty = true
+  }
+
+  /**
+   * The bytes that move it to `wanted`, to be written before the client's own; `undefined` when it
+   * is there already. The sink hears `linked`, or `lost` with a `LinkFailedError`.
+   */
+  beginLink(wanted: Link): Buffer | undefined {
+    const sql = linkQuery(this.#link, wanted, this.#isDirty)
+    if (sql === undefined) return undefined
+    this.#wanted = wanted
+    if (this.#isDirty || this.#link?.tenantKey !== wanted.tenantKey) this.statements.clear()
+    this.#replies.expectLink()
+    return query(sql)
+  }
+
+  /**
+   * The bytes that put `wanted` in force again where the client itself took it back, to be written
+   * before its next request; `undefined` when nothing was lost. For a client that keeps the
+   * connection between its transactions.
+   */
+  beginRestore(wanted: Link, tenancy: Tenancy): Buffer | undefined {
+    if (this.#lost === 'nothing') return undefined
+    this.#wanted = wanted
+    this.#replies.expectLink()
+    return query(restoreQuery(wanted, tenancy, this.#lost === 'all'))
+  }
+
+  /** Notes that a message is about to be written, so that its reply is known when it comes. */
+  owe(owed: Owed, change?: PendingChange): void {
+    this.#replies.ledger.push(owed, change)
+  }
+
+  /** Hands out invented replies that nothing else will bring out: the client asked for a flush. */
+  flushInvented(): void {
+    const bytes = this.#replies.takeInvented()
+    if (bytes !== undefined) this.#sink?.replyBytes(bytes)
+  }
+
+  /** @returns false when the server takes no more for now: the sink hears `drained`. */
+  write(bytes: Buffer): boolean {
+    return this.#socket.write(bytes)
+  }
+
+  /** Writes several pieces with one system call. */
+  writeAll(pieces: readonly Buffer[]): boolean {
+    this.#socket.cork()
+    let isWelcome = true
+    for (const piece of pieces) isWelcome = this.#socket.write(piece)
+    this.#socket.uncork()
+    return isWelcome
+  }
+
+  /** Stops reading replies, so that the server feels a client that does not read. */
+  pause(): void {
+    if (this.#isPaused) return
+    this.#isPaused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#socket.resume()
+  }
+
+  /** Ends it. Says goodbye where the server would listen, else cuts the line. */
+  close(): void {
+    if (this.#isClosed) return
+    const isPolite = this.isClean
+    this.#end()
+    if (!isPolite) {
+      this.#socket.destroy()
+      return
+    }
+    this.#socket.write(terminate())
+    this.#socket.destroySoon()
+  }
+
+  #listen(rest: Buffer): void {
+    this.#socket.on('data', (chunk: Buffer) => this.#received(chunk))
+    this.#socket.on('drain', () => this.#sink?.drained())
+    this.#socket.on('error', (error) => this.#lose(error.message, error))
+    this.#socket.on('close', () => this.#lose('the server closed the connection'))
+    if (rest.length > 0) this.#received(rest)
+    this.#socket.resume()
+  }
+
+  #received(chunk: Buffer): void {
+    if (this.#isClosed) return
+    const wasSettled = this.#replies.isSettled
+    try {
+      this.#replies.push(chunk)
+    } catch (error) {
+      this.#lose('the server broke the protocol', error)
+      return
+    }
+    if (!wasSettled && this.#replies.isSettled && !this.#isClosed) this.#sink?.settled()
+  }
+
+  #linkAnswered(failure: ReadonlyMap<string, string> | undefined): void {
+    if (failure !== undefined || this.transactionStatus !== 'idle') {
+      this.#fail(new LinkFailedError(this.#wanted?.tenantKey ?? '', failure ?? new Map()))
+      return
+    }
+    this.#link = this.#wanted
+    this.#lost = 'nothing'
+    this.#isDirty = false
+    this.#sink?.linked()
+  }
+
+  #stateChanged(tag: string): void {
+    this.#isDirty = true
+    if (tag === 'DISCARD ALL') this.#lost = 'all'
+    else if (tag === 'RESET' && this.#lost === 'nothing') this.#lost = 'some'
+    if (tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL') this.statements.clear()
+  }
+
+  #lose(reason: string, cause?: unknown): void {
+    if (this.#isClosed) return
+    const isReportable = this.#replies.isInterruptible
+    this.#fail(new ServerLostError(this.#address, reason, { cause, isReportable }))
+  }
+
+  #fail(error: LinkFailedError | ServerLostError): void {
+    const sink = this.#sink
+    this.#end()
+    this.#socket.destroy()
+    sink?.lost(error)
+  }
+
+  #end(): void {
+    this.#isClosed = true
+    this.#sink = undefined
+    this.#replies.stop()
+  }
+}
