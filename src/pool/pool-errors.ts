@@ -1,0 +1,42 @@
+import { ProxyError } from '../base/proxy-error.ts'
+import { SqlState } from '../base/sql-state.ts'
+
+/** No server connection came free within `timeouts.waitMs`. The client may try again. */
+export class CheckoutTimeoutError extends ProxyError {
+  override readonly code = 'CHECKOUT_TIMEOUT'
+  override readonly sqlState = SqlState.tooManyConnections
+  override readonly origin = 'tenant'
+  override readonly clientMessage = 'timed out waiting for a server connection'
+  override readonly hint = 'All server connections of the pool are in use. Try again later.'
+  readonly waitMs: number
+
+  constructor(waitMs: number) {
+    super(`no server connection came free within ${waitMs} ms`)
+    this.waitMs = waitMs
+  }
+}
+
+/** `limits.maxWaiting` sessions wait for the pool already. */
+export class WaitQueueFullError extends ProxyError {
+  override readonly code = 'WAIT_QUEUE_FULL'
+  override readonly sqlState = SqlState.tooManyConnections
+  override readonly origin = 'tenant'
+  override readonly clientMessage = 'too many sessions wait for a server connection'
+  override readonly hint = 'All server connections of the pool are in use. Try again later.'
+
+  constructor(maxWaiting: number) {
+    super(`${maxWaiting} sessions wait for the pool already`)
+  }
+}
+
+/** The pool lends no more: the proxy is draining. */
+export class PoolDrainedError extends ProxyError {
+  override readonly code = 'POOL_DRAINED'
+  override readonly sqlState = SqlState.adminShutdown
+  override readonly origin = 'proxy'
+  override readonly clientMessage = 'terminating connection because the proxy shuts down'
+
+  constructor() {
+    super('the pool lends no more server connections')
+  }
+}

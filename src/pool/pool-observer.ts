@@ -1,0 +1,29 @@
+/** Why a server connection was given up. A metric label. */
+export type CloseReason =
+  | 'idle'
+  | 'lifetime'
+  | 'drain'
+  | 'busy'
+  | 'lost'
+  | 'linkFailed'
+  | 'clientGone'
+  | 'timeout'
+
+/** Told of what happens in a pool; must not throw. `pool` names it for people, without secrets. */
+export interface PoolObserver {
+  serverOpened(pool: string, openMs: number): void
+  serverFailed(pool: string, error: Error): void
+  serverClosed(pool: string, reason: CloseReason): void
+  /** A session got a server connection after waiting `waitMs` (0 when one was free). */
+  checkedOut(pool: string, waitMs: number): void
+  checkoutRefused(pool: string, error: Error): void
+}
+
+/** Sees nothing: for tests, and for pools run on their own. */
+export const blindPoolObserver: PoolObserver = {
+  serverOpened() {},
+  serverFailed() {},
+  serverClosed() {},
+  checkedOut() {},
+  checkoutRefused() {},
+}

@@ -1,0 +1,355 @@
+import { LRUCache } from 'lru-cache'
+import { Backoff } from '../base/backoff.ts'
+import type { Clock, ClockTimer } from '../base/clock.ts'
+import { ProxyError } from '../base/proxy-error.ts'
+import type { OpenedServer } from '../server/login.ts'
+import type { ReplySink } from '../server/reply-sink.ts'
+import { ServerConnection } from '../server/server-connection.ts'
+import type { ServerAddress } from '../server/server-errors.ts'
+import { ServerLoginError, ServerUnreachableError } from '../server/server-errors.ts'
+import type { Link } from '../tenancy/link.ts'
+import { IdleServers } from './idle-servers.ts'
+import { Lease } from './lease.ts'
+import { CheckoutTimeoutError, PoolDrainedError, WaitQueueFullError } from './pool-errors.ts'
+import type { CloseReason, PoolObserver } from './pool-observer.ts'
+import type { PoolOptions } from './pool-options.ts'
+import type { Waiter } from './waiter.ts'
+
+/** Sets of settings whose reported values are remembered; one more forgets the least used. */
+const MAX_LEARNED = 1000
+
+/** Where a server connection stands. Every move goes through `Pool.#move`. */
+type Place = 'idle' | 'leased' | 'canceling'
+
+/** A server connection of the pool, and who listens to it while nobody uses it. */
+interface Held {
+  place: Place
+  readonly idleSink: ReplySink
+}
+
+/** What a pool is made of. */
+export interface PoolParts {
+  /** Names the pool in logs and metrics: no secrets. */
+  readonly name: string
+  readonly address: ServerAddress
+  readonly options: PoolOptions
+  /** Opens a server connection in the pool's resting state. */
+  readonly open: () => Promise<OpenedServer>
+  readonly observer: PoolObserver
+  readonly clock: Clock
+  /** @defaultValue `Math.random` */
+  readonly random?: () => number
+}
+
+/** How full a pool is. */
+export interface PoolCounts {
+  readonly idle: number
+  readonly leased: number
+  readonly canceling: number
+  readonly connecting: number
+  readonly waiting: number
+  /** How long the longest wait has lasted, in ms. */
+  readonly oldestWaitMs: number
+}
+
+/**
+ * Server connections of one identity, lent out one client at a time. A checkout takes an idle
+ * connection that is linked to the same tenant, else the longest idle one, else opens one while
+ * there is room, else waits its turn.
+ */
+export class Pool {
+  readonly name: string
+  readonly #parts: PoolParts
+  readonly #held = new Map<ServerConnection, Held>()
+  readonly #idle = new IdleServers()
+  /** Who waits, in order, and since when. */
+  readonly #waiters = new Map<Waiter, number>()
+  readonly #cancels = new Map<ServerConnection, number>()
+  readonly #learned = new LRUCache<string, ReadonlyMap<string, string>>({ max: MAX_LEARNED })
+  readonly #backoff: Backoff
+  readonly #lender = {
+    takeBack: (server: ServerConnection) => this.#takeBack(server),
+    giveUp: (server: ServerConnection, reason: CloseReason) => this.#giveUp(server, reason),
+  }
+  #connecting = 0
+  #retryTimer: ClockTimer | undefined
+  #waitTimer: ClockTimer | undefined
+  #waitTimerDueMs = Number.POSITIVE_INFINITY
+  #isDraining = false
+
+  constructor(parts: PoolParts) {
+    this.name = parts.name
+    this.#parts = parts
+    const { backoffMinMs, backoffMaxMs } = parts.options
+    const random = parts.random ?? Math.random
+    this.#backoff = new Backoff({ minMs: backoffMinMs, maxMs: backoffMaxMs, random })
+  }
+
+  /**
+   * Lends a server connection at once if one is free. Otherwise returns `undefined` and the
+   * waiter hears of its lease, or of its refusal, later.
+   */
+  checkout(waiter: Waiter): Lease | undefined {
+    if (this.#waiters.size === 0 && !this.#isDraining) {
+      const server = this.#idle.take(waiter.link, this.#parts.clock.nowMs())
+      if (server !== undefined) {
+        this.#parts.observer.checkedOut(this.name, 0)
+        return this.#lend(server)
+      }
+      // Those that were passed over are past their lifetime: they would take up room.
+      this.closeExpired()
+    }
+    this.#enqueue(waiter)
+    return undefined
+  }
+
+  /** Ends a wait without an answer: the client is gone. */
+  abandon(waiter: Waiter): void {
+    this.#waiters.delete(waiter)
+  }
+
+  /**
+   * Keeps a leased server connection from being lent again until the returned function is called:
+   * a cancel request is on its way to it.
+   */
+  holdForCancel(server: ServerConnection): () => void {
+    this.#cancels.set(server, (this.#cancels.get(server) ?? 0) + 1)
+    let isHeld = true
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      this.#cancelEnded(server)
+    }
+  }
+
+  /** ParameterStatus values that the server reported under this link, if it was linked before. */
+  parametersUnder(link: Link): ReadonlyMap<string, string> | undefined {
+    return this.#learned.get(link.key)
+  }
+
+  /** Remembers what the server reports under its present link: the link is proven to work. */
+  learn(server: ServerConnection): ReadonlyMap<string, string> {
+    const parameters = new Map(server.parameters)
+    if (server.link !== undefined) this.#learned.set(server.link.key, parameters)
+    return parameters
+  }
+
+  counts(): PoolCounts {
+    let leased = 0
+    let canceling = 0
+    for (const { place } of this.#held.values()) {
+      if (place === 'leased') leased += 1
+      if (place === 'canceling') canceling += 1
+    }
+    const [oldest] = this.#waiters.values()
+    return {
+      idle: this.#idle.count,
+      leased,
+      canceling,
+      connecting: this.#connecting,
+      waiting: this.#waiters.size,
+      oldestWaitMs: oldest === undefined ? 0 : this.#parts.clock.nowMs() - oldest,
+    }
+  }
+
+  /** Nothing is held, opened or waited for. */
+  get isEmpty(): boolean {
+    return this.#held.size === 0 && this.#connecting === 0 && this.#waiters.size === 0
+  }
+
+  /** Closes the connections that have been idle, or have lived, for too long. */
+  closeExpired(): void {
+    const nowMs = this.#parts.clock.nowMs()
+    for (const { server, reason } of this.#idle.expired(nowMs, this.#parts.options.idleServerMs)) {
+      this.#giveUp(server, reason)
+    }
+  }
+
+  /** Lends no more: idle connections close now, lent ones when they come back. */
+  drain(): void {
+    this.#isDraining = true
+    this.#retryTimer?.cancel()
+    for (const server of this.#idle.all()) this.#giveUp(server, 'drain')
+    this.#refuseAll(new PoolDrainedError())
+  }
+
+  #enqueue(waiter: Waiter): void {
+    const { maxWaiting } = this.#parts.options
+    if (this.#isDraining) {
+      this.#refuse(waiter, new PoolDrainedError())
+    } else if (this.#waiters.size >= maxWaiting) {
+      this.#refuse(waiter, new WaitQueueFullError(maxWaiting))
+    } else {
+      this.#waiters.set(waiter, this.#parts.clock.nowMs())
+      this.#watchWaits()
+      this.#grow()
+    }
+  }
+
+  #lend(server: ServerConnection): Lease {
+    this.#move(server, 'leased')
+    return new Lease(server, this.#lender)
+  }
+
+  #takeBack(server: ServerConnection): void {
+    if (!server.isClean) {
+      this.#giveUp(server, 'busy')
+      return
+    }
+    server.detach(this.#held.get(server)?.idleSink)
+    if (this.#cancels.has(server)) this.#move(server, 'canceling')
+    else this.#offer(server)
+  }
+
+  #cancelEnded(server: ServerConnection): void {
+    const left = (this.#cancels.get(server) ?? 1) - 1
+    if (left > 0) {
+      this.#cancels.set(server, left)
+      return
+    }
+    this.#cancels.delete(server)
+    if (this.#held.get(server)?.place === 'canceling') this.#offer(server)
+  }
+
+  /** Gives a clean connection to whoever waits longest, else lays it by. */
+  #offer(server: ServerConnection): void {
+    const nowMs = this.#parts.clock.nowMs()
+    if (this.#isDraining) {
+      this.#giveUp(server, 'drain')
+      return
+    }
+    if (nowMs >= server.expiresAtMs) {
+      this.#giveUp(server, 'lifetime')
+      return
+    }
+    const [next] = this.#waiters
+    if (next === undefined) {
+      this.#move(server, 'idle')
+      server.idleSinceMs = nowMs
+      this.#idle.add(server)
+      return
+    }
+    const [waiter, sinceMs] = next
+    this.#waiters.delete(waiter)
+    this.#parts.observer.checkedOut(this.name, nowMs - sinceMs)
+    waiter.granted(this.#lend(server))
+  }
+
+  #giveUp(server: ServerConnection, reason: CloseReason): void {
+    if (!this.#held.delete(server)) return
+    this.#idle.remove(server)
+    this.#cancels.delete(server)
+    server.close()
+    this.#parts.observer.serverClosed(this.name, reason)
+    this.#grow()
+  }
+
+  #move(server: ServerConnection, place: Place): void {
+    const held = this.#held.get(server)
+    if (held !== undefined) held.place = place
+  }
+
+  /** Opens connections for those who wait, as far as there is room. */
+  #grow(): void {
+    const { size, maxConnecting } = this.#parts.options
+    while (
+      !this.#isDraining &&
+      this.#retryTimer === undefined &&
+      this.#waiters.size > this.#connecting &&
+      this.#connecting < maxConnecting &&
+      this.#held.size + this.#connecting < size
+    ) {
+      void this.#connect()
+    }
+  }
+
+  async #connect(): Promise<void> {
+    const { clock, open, observer } = this.#parts
+    this.#connecting += 1
+    const startedMs = clock.nowMs()
+    try {
+      const opened = await open().finally(() => {
+        this.#connecting -= 1
+      })
+      this.#backoff.succeeded()
+      observer.serverOpened(this.name, clock.nowMs() - startedMs)
+      this.#adopt(opened)
+      this.#grow()
+    } catch (error) {
+      this.#connectFailed(error)
+    }
+  }
+
+  #adopt(opened: OpenedServer): void {
+    const { options, address, clock, random = Math.random } = this.#parts
+    const { serverLifetimeMs, lifetimeJitter, maxPreparedStatements } = options
+    const lifetimeMs = serverLifetimeMs * (1 - random() * lifetimeJitter)
+    const expiresAtMs =
+      serverLifetimeMs === 0 ? Number.POSITIVE_INFINITY : clock.nowMs() + lifetimeMs
+    const server = new ServerConnection(opened, { address, maxPreparedStatements, expiresAtMs })
+    // A server that shuts down may say so right behind its greeting.
+    if (server.isClosed) throw new ServerUnreachableError(address, { reason: 'it hung up at once' })
+    const idleSink = endSink(() => this.#giveUp(server, 'lost'))
+    this.#held.set(server, { place: 'leased', idleSink })
+    server.detach(idleSink)
+    this.#offer(server)
+  }
+
+  #connectFailed(error: unknown): void {
+    const failure =
+      error instanceof ProxyError
+        ? error
+        : new ServerUnreachableError(this.#parts.address, { reason: String(error), cause: error })
+    this.#parts.observer.serverFailed(this.name, failure)
+    const isPermanent = failure instanceof ServerLoginError && failure.isPermanent
+    // While other connections live, those who wait may still get one of them.
+    if (isPermanent || this.#held.size === 0) this.#refuseAll(failure)
+    if (this.#retryTimer !== undefined || this.#isDraining) return
+    this.#retryTimer = this.#parts.clock.after(this.#backoff.failed(), () => {
+      this.#retryTimer = undefined
+      this.#grow()
+    })
+  }
+
+  #refuseAll(error: ProxyError): void {
+    const refused = [...this.#waiters.keys()]
+    this.#waiters.clear()
+    for (const waiter of refused) this.#refuse(waiter, error)
+  }
+
+  #refuse(waiter: Waiter, error: ProxyError): void {
+    this.#parts.observer.checkoutRefused(this.name, error)
+    waiter.refused(error)
+  }
+
+  /** One timer for the whole queue: it wakes for the first wait that can end, and looks again. */
+  #watchWaits(): void {
+    const nowMs = this.#parts.clock.nowMs()
+    let soonestMs = Number.POSITIVE_INFINITY
+    for (const [waiter, sinceMs] of this.#waiters) {
+      if (waiter.waitMs > 0) soonestMs = Math.min(soonestMs, sinceMs + waiter.waitMs)
+    }
+    if (soonestMs >= this.#waitTimerDueMs) return
+    this.#waitTimer?.cancel()
+    this.#waitTimerDueMs = soonestMs
+    this.#waitTimer = this.#parts.clock.after(Math.max(1, soonestMs - nowMs), () => {
+      this.#waitTimerDueMs = Number.POSITIVE_INFINITY
+      this.#endLongWaits()
+      this.#watchWaits()
+    })
+  }
+
+  #endLongWaits(): void {
+    const nowMs = this.#parts.clock.nowMs()
+    for (const [waiter, sinceMs] of [...this.#waiters]) {
+      if (waiter.waitMs === 0 || nowMs - sinceMs < waiter.waitMs) continue
+      this.#waiters.delete(waiter)
+      this.#refuse(waiter, new CheckoutTimeoutError(waiter.waitMs))
+    }
+  }
+}
+
+/** Hears nothing but the end: nobody may get an idle connection's replies. */
+function endSink(ended: () => void): ReplySink {
+  return { replyBytes() {}, linked() {}, settled() {}, drained() {}, lost: ended }
+}

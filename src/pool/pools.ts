@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import type { Route } from '../catalog/route.ts'
+import { openServer } from '../server/login.ts'
+import { restingSettings } from '../tenancy/link.ts'
+import { Pool } from './pool.ts'
+import type { PoolObserver } from './pool-observer.ts'
+import type { PoolOptions } from './pool-options.ts'
+
+/** What all pools have in common. */
+export interface PoolsParts {
+  /** Limits of every pool; the size comes from the route. */
+  readonly options: Omit<PoolOptions, 'size'>
+  readonly observer: PoolObserver
+  readonly clock: Clock
+}
+
+interface PoolEntry {
+  readonly key: string
+  readonly pool: Pool
+  sessions: number
+}
+
+/**
+ * The pools that are in use, found by identity: endpoint, database, server login and the resting
+ * state. Tenants that share a server share its pool; a tenant with a database of its own has a
+ * pool of its own. A pool that nobody uses is forgotten once its connections are closed.
+ */
+export class Pools {
+  readonly #parts: PoolsParts
+  readonly #byKey = new Map<string, PoolEntry>()
+  readonly #byPool = new Map<Pool, PoolEntry>()
+
+  constructor(parts: PoolsParts) {
+    this.#parts = parts
+  }
+
+  /** The pool of a session's route, kept until the session leaves it. */
+  enter(route: Route): Pool {
+    const key = poolKey(route)
+    const entry = this.#byKey.get(key) ?? this.#add(key, route)
+    entry.sessions += 1
+    return entry.pool
+  }
+
+  /** A session that entered is gone. */
+  leave(pool: Pool): void {
+    const entry = this.#byPool.get(pool)
+    if (entry !== undefined) entry.sessions -= 1
+  }
+
+  all(): Iterable<Pool> {
+    return this.#byPool.keys()
+  }
+
+  get count(): number {
+    return this.#byPool.size
+  }
+
+  /** Closes what has been idle or alive for too long, and forgets the pools left empty. */
+  closeExpired(): void {
+    for (const entry of this.#byKey.values()) {
+      entry.pool.closeExpired()
+      if (entry.sessions === 0 && entry.pool.isEmpty) this.#forget(entry)
+    }
+  }
+
+  drain(): void {
+    for (const pool of this.#byPool.keys()) pool.drain()
+  }
+
+  #add(key: string, route: Route): PoolEntry {
+    const { options, observer, clock } = this.#parts
+    const { target } = route
+    const startupParameters = restingSettings(route).map(
+      ({ name, value }) => [name, value] as const,
+    )
+    const pool = new Pool({
+      name: poolName(route),
+      address: target,
+      options: { ...options, size: route.pool.size },
+      open: () => openServer(target, { startupParameters, timeoutMs: options.connectTimeoutMs }),
+      observer,
+      clock,
+    })
+    const entry = { key, pool, sessions: 0 }
+    this.#byKey.set(key, entry)
+    this.#byPool.set(pool, entry)
+    return entry
+  }
+
+  #forget(entry: PoolEntry): void {
+    this.#byKey.delete(entry.key)
+    this.#byPool.delete(entry.pool)
+  }
+}
+
+/** Two routes share a pool when this is equal. The password is in it as a digest. */
+export function poolKey(route: Route): string {
+  const { target } = route
+  const password = createHash('sha256')
+    .update(target.password ?? '')
+    .digest('base64')
+  const resting = restingSettings(route).map(({ name, value }) => [name, value])
+  const owner = route.tenancy.strategy === 'database' ? route.tenant : ''
+  const { host, port, database, user } = target
+  const { size } = route.pool
+  return JSON.stringify([host, port, database, user, password, owner, resting, size])
+}
+
+function poolName(route: Route): string {
+  const { user, database, host, port } = route.target
+  const owner = route.tenancy.strategy === 'database' ? `${route.tenant}: ` : ''
+  return `${owner}${user}@${host}:${port}/${database}`
+}

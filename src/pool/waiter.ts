@@ -1,0 +1,13 @@
+import type { ProxyError } from '../base/proxy-error.ts'
+import type { Link } from '../tenancy/link.ts'
+import type { Lease } from './lease.ts'
+
+/** A session that waits for a server connection. It hears exactly one of the two. */
+export interface Waiter {
+  /** Whom the connection will act for. */
+  readonly link: Link
+  /** Longest wait, in ms; `0` waits without limit. */
+  readonly waitMs: number
+  granted(lease: Lease): void
+  refused(error: ProxyError): void
+}
