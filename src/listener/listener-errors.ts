@@ -1,0 +1,14 @@
+import { ProxyError } from '../base/proxy-error.ts'
+import { SqlState } from '../base/sql-state.ts'
+
+/** The proxy can't listen where it was told to. */
+export class ListenError extends ProxyError {
+  override readonly code = 'LISTEN_FAILED'
+  override readonly sqlState = SqlState.internalError
+  override readonly origin = 'proxy'
+  override readonly clientMessage = 'internal error of the proxy'
+
+  constructor(host: string, port: number, cause: Error) {
+    super(`can't listen on ${host}:${port}: ${cause.message}`, { cause })
+  }
+}

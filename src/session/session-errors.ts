@@ -1,0 +1,114 @@
+import { ProxyError } from '../base/proxy-error.ts'
+import { SqlState } from '../base/sql-state.ts'
+
+/** The client did not finish its login within `timeouts.startupMs`. */
+export class StartupTimeoutError extends ProxyError {
+  override readonly code = 'STARTUP_TIMEOUT'
+  override readonly sqlState = SqlState.queryCanceled
+  override readonly origin = 'client'
+  override readonly clientMessage = 'canceling authentication due to timeout'
+
+  constructor(startupMs: number) {
+    super(`the client did not log in within ${startupMs} ms`)
+  }
+}
+
+/** The client left in the middle of its login. There is nobody to tell. */
+export class ClientGoneError extends ProxyError {
+  override readonly code = 'CLIENT_GONE'
+  override readonly sqlState = SqlState.connectionFailure
+  override readonly origin = 'client'
+  override readonly clientMessage = 'the client closed the connection'
+
+  constructor() {
+    super('the client closed the connection before it was logged in')
+  }
+}
+
+/** The tenant is suspended in the catalog. Told only to those who proved who they are. */
+export class TenantSuspendedError extends ProxyError {
+  override readonly code = 'TENANT_SUSPENDED'
+  override readonly sqlState = SqlState.cannotConnectNow
+  override readonly origin = 'tenant'
+  override readonly clientMessage: string
+  override readonly hint = 'Ask the operator of the service to resume the tenant.'
+
+  constructor(tenant: string) {
+    super(`tenant "${tenant}" is suspended`)
+    this.clientMessage = this.message
+  }
+}
+
+/** Nothing came from the client for `timeouts.idleClientMs`. */
+export class IdleClientError extends ProxyError {
+  override readonly code = 'IDLE_CLIENT_TIMEOUT'
+  override readonly sqlState = SqlState.idleSessionTimeout
+  override readonly origin = 'client'
+  override readonly clientMessage = 'terminating connection due to idle-session timeout'
+
+  constructor(idleClientMs: number) {
+    super(`the client was idle for ${idleClientMs} ms`)
+  }
+}
+
+/** The client left a transaction open for `timeouts.idleInTransactionMs` without a request. */
+export class IdleInTransactionError extends ProxyError {
+  override readonly code = 'IDLE_IN_TRANSACTION_TIMEOUT'
+  override readonly sqlState = SqlState.idleInTransactionSessionTimeout
+  override readonly origin = 'client'
+  override readonly clientMessage = 'terminating connection due to idle-in-transaction timeout'
+
+  constructor(idleInTransactionMs: number) {
+    super(`the client was idle in a transaction for ${idleInTransactionMs} ms`)
+  }
+}
+
+/** A query ran past `timeouts.queryMs`, and the server did not give it up when asked to. */
+export class QueryTimeoutError extends ProxyError {
+  override readonly code = 'QUERY_TIMEOUT'
+  override readonly sqlState = SqlState.queryCanceled
+  override readonly origin = 'tenant'
+  override readonly clientMessage = 'terminating connection due to query timeout'
+
+  constructor(queryMs: number) {
+    super(`a query ran for more than ${queryMs} ms and did not end when canceled`)
+  }
+}
+
+/** The proxy is shutting down. */
+export class ShutdownError extends ProxyError {
+  override readonly code = 'SHUTDOWN'
+  override readonly sqlState = SqlState.adminShutdown
+  override readonly origin = 'proxy'
+  override readonly clientMessage = 'terminating connection because the proxy shuts down'
+  override readonly hint = 'Connect again: another proxy will answer.'
+
+  constructor() {
+    super('the proxy shuts down')
+  }
+}
+
+/** The client's own settings were refused by the server, in the server's words. */
+export class ClientSettingError extends ProxyError {
+  override readonly code = 'CLIENT_SETTING_INVALID'
+  override readonly sqlState = SqlState.invalidParameterValue
+  override readonly origin = 'client'
+  override readonly clientMessage: string
+
+  constructor(serverMessage: string, options?: ErrorOptions) {
+    super(`the server refused a setting of the client: ${serverMessage}`, options)
+    this.clientMessage = serverMessage
+  }
+}
+
+/** Something in the proxy itself went wrong. The log has it; the client learns only that. */
+export class InternalError extends ProxyError {
+  override readonly code = 'INTERNAL_ERROR'
+  override readonly sqlState = SqlState.internalError
+  override readonly origin = 'proxy'
+  override readonly clientMessage = 'internal error of the proxy'
+
+  constructor(cause: unknown) {
+    super(`internal error: ${cause instanceof Error ? cause.stack : String(cause)}`, { cause })
+  }
+}

@@ -1,0 +1,24 @@
+import type { ProxyError } from '../base/proxy-error.ts'
+
+/** Told of what becomes of sessions; must not throw. */
+export interface SessionObserver {
+  /** A client is logged in. `loginMs`: since its connection was accepted. */
+  opened(tenant: string, loginMs: number): void
+  /** A logged-in client is gone; `error` says why it was sent away. */
+  closed(tenant: string, error: ProxyError | undefined): void
+  /** A client was not let in. */
+  refused(error: ProxyError): void
+  /** A cancel request came; `isKnown` when its key was one of ours. */
+  cancelRequested(isKnown: boolean): void
+  /** A turn on a server connection ended with a release. */
+  transactionEnded(tenant: string): void
+}
+
+/** Sees nothing: for tests, and for sessions run on their own. */
+export const blindSessionObserver: SessionObserver = {
+  opened() {},
+  closed() {},
+  refused() {},
+  cancelRequested() {},
+  transactionEnded() {},
+}

@@ -1,0 +1,37 @@
+import type { Lease } from '../pool/lease.ts'
+
+/**
+ * Where a logged-in session stands.
+ *
+ * - `idle`: no server connection is held; `held` is the beginning of an unfinished request.
+ * - `waiting`: a complete request waits for a server connection.
+ * - `active`: a server connection is leased.
+ * - `leaving`: the client said Terminate, but replies are still owed to it.
+ * - `closed`: over.
+ */
+export type SessionState =
+  | { readonly kind: 'idle'; readonly held: Buffer | undefined }
+  | { readonly kind: 'waiting'; readonly requests: Buffer[] }
+  | { readonly kind: 'active'; readonly lease: Lease }
+  | { readonly kind: 'leaving'; readonly lease: Lease }
+  | { readonly kind: 'closed' }
+
+/** The only legal moves; anything else is a bug here, not an error of the client. */
+export const NEXT_STATES = {
+  idle: ['idle', 'waiting', 'active', 'closed'],
+  waiting: ['active', 'closed'],
+  active: ['idle', 'leaving', 'closed'],
+  leaving: ['closed'],
+  closed: [],
+} as const satisfies Record<SessionState['kind'], readonly SessionState['kind'][]>
+
+export const IDLE: SessionState = { kind: 'idle', held: undefined }
+export const CLOSED: SessionState = { kind: 'closed' }
+
+/** Returns `next` if `from` may move there. */
+export function move(from: SessionState, next: SessionState): SessionState {
+  const allowed: readonly string[] = NEXT_STATES[from.kind]
+  if (!allowed.includes(next.kind))
+    throw new Error(`a session can't go ${from.kind} → ${next.kind}`)
+  return next
+}

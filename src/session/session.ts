@@ -1,0 +1,332 @@
+import type { Socket } from 'node:net'
+import { ProxyError } from '../base/proxy-error.ts'
+import { forwardCancel } from '../cancel/forward-cancel.ts'
+import type { Route } from '../catalog/route.ts'
+import type { Lease } from '../pool/lease.ts'
+import type { CloseReason } from '../pool/pool-observer.ts'
+import type { Waiter } from '../pool/waiter.ts'
+import { Relay } from '../relay/relay.ts'
+import { RequestStream } from '../relay/request-stream.ts'
+import { StatementNames } from '../relay/statement-names.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
+import { ServerLostError } from '../server/server-errors.ts'
+import type { Link } from '../tenancy/link.ts'
+import type { Admission } from './admission.ts'
+import { Deadline } from './deadline.ts'
+import { fatalResponse } from './fatal-response.ts'
+import { requestReadiness } from './request-readiness.ts'
+import {
+  IdleClientError,
+  IdleInTransactionError,
+  InternalError,
+  QueryTimeoutError,
+  ShutdownError,
+} from './session-errors.ts'
+import type { SessionParts } from './session-parts.ts'
+import { CLOSED, IDLE, move, type SessionState } from './session-state.ts'
+
+/** Why a session ends: `error` is told to the client, `reason` to the pool. */
+interface End {
+  readonly error?: ProxyError
+  readonly reason: CloseReason
+}
+
+/**
+ * One logged-in client: waits for a complete request, takes a server connection from the pool,
+ * relays, and gives it back when the transaction is over (or, in session mode, at the end).
+ */
+export class Session implements Waiter {
+  readonly id: number
+  readonly route: Route
+  readonly link: Link
+  readonly waitMs: number
+  readonly #socket: Socket
+  readonly #admission: Admission
+  readonly #parts: SessionParts
+  readonly #requests: RequestStream
+  readonly #relay: Relay
+  readonly #deadline: Deadline
+  #state: SessionState = IDLE
+  #isDraining = false
+  #isCanceling = false
+
+  constructor(socket: Socket, admission: Admission, parts: SessionParts) {
+    this.id = admission.id
+    this.route = admission.route
+    this.link = admission.link
+    this.waitMs = admission.route.timeouts.waitMs
+    this.#socket = socket
+    this.#admission = admission
+    this.#parts = parts
+    this.#requests = new RequestStream(statementNames(admission, parts))
+    this.#relay = new Relay(socket, this.#requests, this)
+    this.#deadline = new Deadline(parts.clock, () => this.#expired())
+  }
+
+  /** `idle`, `waiting`, `active`, `leaving` or `closed`. */
+  get stateKind(): SessionState['kind'] {
+    return this.#state.kind
+  }
+
+  /** Begins to serve. `rest`: bytes that came behind the login. */
+  start(rest: Buffer): void {
+    const socket = this.#socket
+    socket.on('data', (chunk: Buffer) => this.#received(chunk))
+    socket.on('drain', () => this.#drained())
+    socket.on('end', () => this.#close({ reason: 'clientGone' }))
+    socket.on('close', () => this.#close({ reason: 'clientGone' }))
+    this.#parts.sessions.add(this)
+    this.#deadline.set(this.route.timeouts.idleClientMs)
+    if (rest.length > 0) this.#received(rest)
+    socket.resume()
+  }
+
+  granted(lease: Lease): void {
+    if (this.#state.kind !== 'waiting') {
+      lease.release()
+      return
+    }
+    this.#begin(lease, this.#state.requests)
+    this.#socket.resume()
+  }
+
+  refused(error: ProxyError): void {
+    this.#close({ error, reason: 'busy' })
+  }
+
+  /** The relay: no reply is owed and no request is half sent. */
+  turnSettled(): void {
+    const state = this.#state
+    if (state.kind === 'leaving') {
+      this.#close({ reason: 'clientGone' })
+      return
+    }
+    if (state.kind !== 'active') return
+    if (state.lease.server.transactionStatus !== 'idle') {
+      this.#deadline.set(this.route.timeouts.idleInTransactionMs)
+      return
+    }
+    this.#parts.observer.transactionEnded(this.route.tenant)
+    this.#deadline.set(this.route.timeouts.idleClientMs)
+    if (this.#isDraining) this.#close({ error: new ShutdownError(), reason: 'drain' })
+    else if (this.route.pool.mode === 'transaction') this.#release(state.lease)
+  }
+
+  /** The relay: the server connection is gone. */
+  turnLost(error: ProxyError): void {
+    this.#close({ error, reason: error instanceof ServerLostError ? 'lost' : 'linkFailed' })
+  }
+
+  /** Cancels the query that runs at this moment, if any. Never throws. */
+  async cancel(): Promise<void> {
+    const state = this.#state
+    if (state.kind !== 'active' && state.kind !== 'leaving') return
+    const { server } = state.lease
+    if (this.#isCanceling || server.isSettled) return
+    this.#isCanceling = true
+    const { pool, options } = this.#admission
+    const endHold = pool.holdForCancel(server)
+    try {
+      await forwardCancel(this.route.target, server, { timeoutMs: options.cancelMs })
+    } catch (error) {
+      this.#parts.logger.warn('cancel not forwarded', this.#fields(String(error)))
+    } finally {
+      this.#isCanceling = false
+      endHold()
+    }
+  }
+
+  /** The proxy shuts down: goes now if idle, else when the transaction is over. */
+  drain(): void {
+    this.#isDraining = true
+    const isFree =
+      this.#state.kind === 'idle' ||
+      (this.#state.kind === 'active' && this.#state.lease.server.isClean)
+    if (isFree) this.#close({ error: new ShutdownError(), reason: 'drain' })
+  }
+
+  /** Goes now, whatever it is doing. */
+  kill(): void {
+    this.#close({ error: new ShutdownError(), reason: 'drain' })
+  }
+
+  #received(chunk: Buffer): void {
+    try {
+      this.#take(chunk)
+    } catch (error) {
+      const foreseen = error instanceof ProxyError ? error : new InternalError(error)
+      this.#close({ error: foreseen, reason: 'busy' })
+    }
+  }
+
+  #take(chunk: Buffer): void {
+    const state = this.#state
+    switch (state.kind) {
+      case 'idle':
+        this.#request(state.held === undefined ? chunk : Buffer.concat([state.held, chunk]))
+        return
+      case 'waiting':
+        state.requests.push(chunk)
+        this.#socket.pause()
+        return
+      case 'active':
+        this.#deadline.set(this.route.timeouts.queryMs)
+        this.#relayRequest(state.lease.server, chunk)
+        this.#leaveIfTerminated()
+        return
+      default:
+        return
+    }
+  }
+
+  #request(bytes: Buffer): void {
+    const readiness = requestReadiness(bytes, this.#admission.options.requestBytes)
+    if (readiness.kind === 'terminate') {
+      this.#close({ reason: 'clientGone' })
+      return
+    }
+    const request = readiness.from === 0 ? bytes : bytes.subarray(readiness.from)
+    if (readiness.kind === 'partial') {
+      this.#move({ kind: 'idle', held: request.length === 0 ? undefined : request })
+      return
+    }
+    this.#checkOut(request)
+  }
+
+  #checkOut(request: Buffer): void {
+    const lease = this.#admission.pool.checkout(this)
+    if (this.#state.kind === 'closed') return
+    if (lease !== undefined) {
+      this.#begin(lease, [request])
+      return
+    }
+    this.#deadline.set(0)
+    this.#move({ kind: 'waiting', requests: [request] })
+  }
+
+  #begin(lease: Lease, requests: readonly Buffer[]): void {
+    this.#move({ kind: 'active', lease })
+    this.#deadline.set(this.route.timeouts.queryMs)
+    try {
+      this.#relay.begin(lease.server, lease.server.beginLink(this.link), requests)
+      this.#leaveIfTerminated()
+    } catch (error) {
+      const foreseen = error instanceof ProxyError ? error : new InternalError(error)
+      this.#close({ error: foreseen, reason: 'busy' })
+    }
+  }
+
+  /** Between transactions the tenant's place is looked after; in session mode alone we get here. */
+  #relayRequest(server: ServerConnection, chunk: Buffer): void {
+    const isBetween = server.isClean && this.#requests.isBetweenFrames
+    const restore = isBetween ? server.beginRestore(this.link, this.route.tenancy) : undefined
+    if (restore === undefined) this.#relay.request(chunk)
+    else this.#relay.begin(server, restore, [chunk])
+  }
+
+  /** The client said Terminate behind its requests: what it asked for before is still done. */
+  #leaveIfTerminated(): void {
+    const state = this.#state
+    if (state.kind !== 'active' || !this.#requests.isTerminated) return
+    if (state.lease.server.isSettled) {
+      this.#close({ reason: 'clientGone' })
+      return
+    }
+    this.#move({ kind: 'leaving', lease: state.lease })
+  }
+
+  #release(lease: Lease): void {
+    this.#move(IDLE)
+    this.#relay.end()
+    // A client that does not read its replies gets no further request through.
+    if (this.#socket.writableNeedDrain) this.#socket.pause()
+    lease.release()
+  }
+
+  #drained(): void {
+    this.#relay.clientDrained()
+    if (this.#state.kind === 'idle' || this.#state.kind === 'active') this.#socket.resume()
+  }
+
+  #expired(): void {
+    const { idleClientMs, idleInTransactionMs, queryMs } = this.route.timeouts
+    const state = this.#state
+    if (state.kind === 'idle') {
+      this.#close({ error: new IdleClientError(idleClientMs), reason: 'timeout' })
+    } else if (state.kind === 'active' && !state.lease.server.isSettled) {
+      this.#cancelOverdue(queryMs)
+    } else if (state.kind === 'active' && state.lease.server.transactionStatus === 'idle') {
+      this.#close({ error: new IdleClientError(idleClientMs), reason: 'timeout' })
+    } else if (state.kind === 'active') {
+      this.#close({ error: new IdleInTransactionError(idleInTransactionMs), reason: 'timeout' })
+    }
+  }
+
+  /** Asks the server to give the query up, so that the client keeps its session. */
+  #cancelOverdue(queryMs: number): void {
+    if (this.#isCanceling) {
+      this.#close({ error: new QueryTimeoutError(queryMs), reason: 'timeout' })
+      return
+    }
+    this.#parts.logger.warn('query timeout', this.#fields(`ran for ${queryMs} ms`))
+    void this.cancel()
+    this.#deadline.set(this.#admission.options.cancelMs)
+  }
+
+  /** The one way out. Whatever is not provably clean is closed. */
+  #close(end: End): void {
+    const state = this.#state
+    if (state.kind === 'closed') return
+    this.#move(CLOSED)
+    this.#deadline.stop()
+    this.#relay.end()
+    if (state.kind === 'waiting') this.#admission.pool.abandon(this)
+    if (state.kind === 'active' || state.kind === 'leaving') this.#giveBack(state.lease, end)
+    this.#say(end.error)
+    const { cancelKeys, sessions, pools, tenantGate, observer } = this.#parts
+    cancelKeys.revoke(this.#admission.cancelKey)
+    sessions.remove(this)
+    pools.leave(this.#admission.pool)
+    tenantGate.leave(this.route.tenant)
+    observer.closed(this.route.tenant, end.error)
+  }
+
+  #giveBack(lease: Lease, end: End): void {
+    if (!lease.server.isClean || !this.#requests.isBetweenFrames) {
+      lease.discard(end.reason)
+      return
+    }
+    // What the client did to it in its session was never undone.
+    if (this.route.pool.mode === 'session') lease.server.markDirty()
+    lease.release()
+  }
+
+  #say(error: ProxyError | undefined): void {
+    const isSayable = !(error instanceof ServerLostError) || error.isReportable
+    if (error !== undefined) {
+      this.#parts.logger.warn('session ended', { ...this.#fields(error.message), code: error.code })
+      if (isSayable) this.#socket.write(fatalResponse(error))
+    }
+    this.#socket.destroySoon()
+  }
+
+  #fields(detail: string): Record<string, string | number> {
+    return {
+      session: this.id,
+      tenant: this.route.tenant,
+      login: this.route.login,
+      detail,
+    }
+  }
+
+  #move(next: SessionState): void {
+    this.#state = move(this.#state, next)
+  }
+}
+
+/** Names are mapped only where a client's server connection changes. */
+function statementNames(admission: Admission, parts: SessionParts): StatementNames | undefined {
+  if (admission.route.pool.mode === 'session') return undefined
+  const { link, options } = admission
+  return new StatementNames(parts.statementTable, link.tenantKey, options.statements)
+}
