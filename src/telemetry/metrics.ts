@@ -1,0 +1,92 @@
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { PoolObserver } from '../pool/pool-observer.ts'
+import type { SessionObserver } from '../session/session-observer.ts'
+import { packageVersion } from './package-version.ts'
+import { PoolMetrics } from './pool-metrics.ts'
+import type { ProxyState } from './proxy-state.ts'
+import { SessionMetrics } from './session-metrics.ts'
+
+/** Gauges with a counter's name, which `promtool check metrics` refuses. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+]
+
+/** The metrics of one proxy, in Prometheus' text format. `docs/metrics.md` lists them. */
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #sessions = new SessionMetrics(this.#registry)
+  readonly #pools = new PoolMetrics(this.#registry)
+  readonly #readGauges = proxyGauges(this.#registry)
+  #state: ProxyState | undefined
+
+  constructor() {
+    const buildInfo = new Gauge({
+      name: 'pgusher_build_info',
+      help: 'Always 1; the label says which version runs.',
+      labelNames: ['version'],
+      registers: [this.#registry],
+    })
+    buildInfo.set({ version: packageVersion() }, 1)
+    collectDefaultMetrics({ register: this.#registry })
+    for (const name of MISNAMED) this.#registry.removeSingleMetric(name)
+  }
+
+  get poolObserver(): PoolObserver {
+    return this.#pools.observer
+  }
+
+  get sessionObserver(): SessionObserver {
+    return this.#sessions.observer
+  }
+
+  /** Names what the gauges are read from; before, they are 0 or absent. */
+  watch(state: ProxyState): void {
+    this.#state = state
+  }
+
+  /** Value of the Content-Type header that goes with `text`. */
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  /** What a scrape gets. All gauges are of one moment. */
+  text(): Promise<string> {
+    this.#sessions.read()
+    this.#pools.read(this.#state?.pools() ?? [])
+    if (this.#state !== undefined) this.#readGauges(this.#state)
+    return this.#registry.metrics()
+  }
+}
+
+/** Returns what sets the gauges of the proxy as a whole. */
+function proxyGauges(registry: Registry): (state: ProxyState) => void {
+  const registers = [registry]
+  const clients = new Gauge({
+    name: 'pgusher_client_connections',
+    help: 'Client connections, logged in or not.',
+    registers,
+  })
+  const sessions = new Gauge({
+    name: 'pgusher_sessions',
+    help: 'Clients that are logged in.',
+    registers,
+  })
+  const tenants = new Gauge({
+    name: 'pgusher_catalog_tenants',
+    help: 'Tenants that the catalog lists.',
+    registers,
+  })
+  const draining = new Gauge({
+    name: 'pgusher_draining',
+    help: '1 while the proxy lets nobody in and waits for its sessions to end, else 0.',
+    registers,
+  })
+  return (state) => {
+    clients.set(state.clientCount())
+    sessions.set(state.sessionCount())
+    tenants.set(state.catalogTenants())
+    draining.set(state.isDraining() ? 1 : 0)
+  }
+}

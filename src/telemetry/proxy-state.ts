@@ -1,0 +1,20 @@
+import type { PoolCounts } from '../pool/pool.ts'
+
+/** A pool as metrics see it. */
+export interface WatchedPool {
+  /** Names the pool for people. Two pools may have one name. */
+  readonly name: string
+  counts(): PoolCounts
+}
+
+/** What is true of the proxy at this moment. Read at each scrape, so it should be cheap. */
+export interface ProxyState {
+  pools(): Iterable<WatchedPool>
+  /** Logged-in sessions. */
+  sessionCount(): number
+  /** Client connections, logged in or not. */
+  clientCount(): number
+  isDraining(): boolean
+  /** Tenants that the catalog lists. */
+  catalogTenants(): number
+}

@@ -1,0 +1,106 @@
+import { Counter, type Registry } from 'prom-client'
+import { AuthenticationFailedError, type AuthFailureReason } from '../auth/auth-errors.ts'
+import type { SessionObserver } from '../session/session-observer.ts'
+import { DurationHistogram } from './duration-histogram.ts'
+
+const LOGIN_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** All of them, so that each series is there at 0 before its first failure. */
+const AUTH_FAILURE_REASONS: Readonly<Record<AuthFailureReason, 0>> = {
+  unknownTenant: 0,
+  unknownLogin: 0,
+  notGranted: 0,
+  wrongPassword: 0,
+  unsuitableSecret: 0,
+}
+
+/** Counts what becomes of sessions. No label names a tenant or a login: they are unbounded. */
+export class SessionMetrics {
+  readonly observer: SessionObserver
+  readonly #transactionCounter: Counter
+  #transactions = 0
+
+  constructor(registry: Registry) {
+    const counters = sessionCounters(registry)
+    const loginSeconds = new DurationHistogram({
+      name: 'pgusher_login_seconds',
+      help: 'Time from accepting a connection to the end of its login, of those let in.',
+      bounds: LOGIN_BOUNDS,
+    }).register(registry)
+    this.#transactionCounter = counters.transactions
+    this.observer = {
+      opened(_tenant, loginMs) {
+        counters.opened.inc()
+        loginSeconds.observeMs(loginMs)
+      },
+      closed(_tenant, error) {
+        counters.closed.inc({ code: error?.code ?? 'ok' })
+      },
+      refused(error) {
+        counters.refused.inc({ code: error.code })
+        if (error instanceof AuthenticationFailedError) {
+          counters.authFailures.inc({ reason: error.reason })
+        }
+      },
+      cancelRequested(isKnown) {
+        counters.cancels.inc({ result: isKnown ? 'found' : 'not_found' })
+      },
+      transactionEnded: () => {
+        this.#transactions += 1
+      },
+    }
+  }
+
+  /** Brings the series up to date. */
+  read(): void {
+    this.#transactionCounter.reset()
+    this.#transactionCounter.inc(this.#transactions)
+  }
+}
+
+function sessionCounters(registry: Registry) {
+  const registers = [registry]
+  const opened = new Counter({
+    name: 'pgusher_sessions_opened_total',
+    help: 'Clients that logged in.',
+    registers,
+  })
+  const closed = new Counter({
+    name: 'pgusher_sessions_closed_total',
+    help: 'Sessions that ended, by error code; `ok` when the client left by itself.',
+    labelNames: ['code'],
+    registers,
+  })
+  closed.inc({ code: 'ok' }, 0)
+  const refused = new Counter({
+    name: 'pgusher_logins_refused_total',
+    help: 'Connections that were not let in, by error code.',
+    labelNames: ['code'],
+    registers,
+  })
+  return { opened, closed, refused, ...requestCounters(registry) }
+}
+
+function requestCounters(registry: Registry) {
+  const registers = [registry]
+  const authFailures = new Counter({
+    name: 'pgusher_auth_failures_total',
+    help: 'Refused logins with the code AUTHENTICATION_FAILED, by the true reason.',
+    labelNames: ['reason'],
+    registers,
+  })
+  for (const reason of Object.keys(AUTH_FAILURE_REASONS)) authFailures.inc({ reason }, 0)
+  const transactions = new Counter({
+    name: 'pgusher_transactions_total',
+    help: 'Turns on a server connection that ended with its release.',
+    registers,
+  })
+  const cancels = new Counter({
+    name: 'pgusher_cancel_requests_total',
+    help: 'Cancel requests, by whether their key belonged to a session.',
+    labelNames: ['result'],
+    registers,
+  })
+  for (const result of ['found', 'not_found']) cancels.inc({ result }, 0)
+  return { authFailures, transactions, cancels }
+}

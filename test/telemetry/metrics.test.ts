@@ -1,0 +1,189 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { AuthenticationFailedError, AuthMethodRefusedError } from '../../src/auth/auth-errors.ts'
+import type { PoolCounts } from '../../src/pool/pool.ts'
+import { CheckoutTimeoutError } from '../../src/pool/pool-errors.ts'
+import { Metrics } from '../../src/telemetry/metrics.ts'
+import type { ProxyState, WatchedPool } from '../../src/telemetry/proxy-state.ts'
+import { readMetrics } from './metrics-text.ts'
+
+const EMPTY: PoolCounts = {
+  idle: 0,
+  leased: 0,
+  canceling: 0,
+  connecting: 0,
+  waiting: 0,
+  oldestWaitMs: 0,
+}
+
+function pool(name: string, counts: Partial<PoolCounts> = {}): WatchedPool {
+  return { name, counts: () => ({ ...EMPTY, ...counts }) }
+}
+
+function state(parts: Partial<ProxyState> = {}): ProxyState {
+  return {
+    pools: () => [],
+    sessionCount: () => 0,
+    clientCount: () => 0,
+    isDraining: () => false,
+    catalogTenants: () => 0,
+    ...parts,
+  }
+}
+
+async function samplesOf(metrics: Metrics): Promise<ReadonlyMap<string, number>> {
+  return readMetrics(await metrics.text()).samples
+}
+
+t.test('sessions are counted by how they come and go', async (t) => {
+  const metrics = new Metrics()
+  const { sessionObserver: observer } = metrics
+  const before = await samplesOf(metrics)
+  t.equal(before.get('pgusher_sessions_closed_total{code="ok"}'), 0)
+  t.equal(before.get('pgusher_auth_failures_total{reason="wrongPassword"}'), 0)
+  t.equal(before.get('pgusher_cancel_requests_total{result="found"}'), 0)
+
+  observer.opened('acme', 4)
+  observer.opened('globex', 700)
+  observer.closed('acme', undefined)
+  observer.closed('globex', new CheckoutTimeoutError(5))
+  observer.refused(new AuthenticationFailedError('app', 'wrongPassword'))
+  observer.refused(new AuthenticationFailedError('app', 'unknownTenant'))
+  observer.refused(new AuthMethodRefusedError('trust', 'TLS'))
+  observer.cancelRequested(true)
+  observer.cancelRequested(false)
+  observer.cancelRequested(false)
+  for (let turn = 0; turn < 3; turn += 1) observer.transactionEnded('acme')
+
+  const samples = await samplesOf(metrics)
+  t.equal(samples.get('pgusher_sessions_opened_total'), 2)
+  t.equal(samples.get('pgusher_sessions_closed_total{code="ok"}'), 1)
+  t.equal(samples.get('pgusher_sessions_closed_total{code="CHECKOUT_TIMEOUT"}'), 1)
+  t.equal(samples.get('pgusher_logins_refused_total{code="AUTHENTICATION_FAILED"}'), 2)
+  t.equal(samples.get('pgusher_logins_refused_total{code="AUTH_METHOD_REFUSED"}'), 1)
+  t.equal(samples.get('pgusher_auth_failures_total{reason="wrongPassword"}'), 1)
+  t.equal(samples.get('pgusher_auth_failures_total{reason="unknownTenant"}'), 1)
+  t.equal(samples.get('pgusher_auth_failures_total{reason="notGranted"}'), 0)
+  t.equal(samples.get('pgusher_cancel_requests_total{result="found"}'), 1)
+  t.equal(samples.get('pgusher_cancel_requests_total{result="not_found"}'), 2)
+  t.equal(samples.get('pgusher_transactions_total'), 3)
+  t.equal(samples.get('pgusher_login_seconds_count'), 2)
+  t.equal(samples.get('pgusher_login_seconds_sum'), 0.704)
+})
+
+t.test('pool events are counted by pool', async (t) => {
+  const metrics = new Metrics()
+  const { poolObserver: observer } = metrics
+  observer.serverOpened('a', 20)
+  observer.serverOpened('b', 30)
+  observer.serverFailed('a', new CheckoutTimeoutError(1))
+  observer.serverFailed('a', new Error('a bug'))
+  observer.serverClosed('b', 'lifetime')
+  observer.checkoutRefused('b', new CheckoutTimeoutError(1))
+  observer.checkedOut('a', 0)
+  observer.checkedOut('a', 250)
+  observer.checkedOut('b', 0)
+
+  const samples = await samplesOf(metrics)
+  t.equal(samples.get('pgusher_server_opened_total{pool="a"}'), 1)
+  t.equal(samples.get('pgusher_server_open_seconds_sum'), 0.05)
+  const failures = 'pgusher_server_open_failures_total'
+  t.equal(samples.get(`${failures}{pool="a",code="CHECKOUT_TIMEOUT"}`), 1)
+  t.equal(samples.get(`${failures}{pool="a",code="INTERNAL_ERROR"}`), 1)
+  t.equal(samples.get('pgusher_server_closed_total{pool="b",reason="lifetime"}'), 1)
+  const refused = 'pgusher_pool_checkouts_refused_total{pool="b",code="CHECKOUT_TIMEOUT"}'
+  t.equal(samples.get(refused), 1)
+  t.equal(samples.get('pgusher_pool_checkouts_total{pool="a"}'), 2)
+  t.equal(samples.get('pgusher_pool_checkouts_total{pool="b"}'), 1)
+  t.equal(samples.get('pgusher_pool_wait_seconds_count'), 3)
+  t.equal(samples.get('pgusher_pool_wait_seconds_bucket{le="0.1"}'), 2)
+  t.equal(samples.get('pgusher_pool_wait_seconds_bucket{le="0.25"}'), 3)
+})
+
+t.test('gauges show the proxy at the scrape', async (t) => {
+  const metrics = new Metrics()
+  const before = await samplesOf(metrics)
+  t.equal(before.get('pgusher_sessions'), 0, 'before there is anything to watch')
+  let isDraining = false
+  let pools = [
+    pool('a', { idle: 1, leased: 2, canceling: 3, connecting: 4, waiting: 5, oldestWaitMs: 1500 }),
+    pool('b', { idle: 7 }),
+  ]
+  metrics.watch(
+    state({
+      pools: () => pools,
+      sessionCount: () => 6,
+      clientCount: () => 8,
+      isDraining: () => isDraining,
+      catalogTenants: () => 9,
+    }),
+  )
+  const samples = await samplesOf(metrics)
+  t.equal(samples.get('pgusher_sessions'), 6)
+  t.equal(samples.get('pgusher_client_connections'), 8)
+  t.equal(samples.get('pgusher_draining'), 0)
+  t.equal(samples.get('pgusher_catalog_tenants'), 9)
+  t.equal(samples.get('pgusher_pool_servers{pool="a",state="idle"}'), 1)
+  t.equal(samples.get('pgusher_pool_servers{pool="a",state="active"}'), 2)
+  t.equal(samples.get('pgusher_pool_servers{pool="a",state="canceling"}'), 3)
+  t.equal(samples.get('pgusher_pool_servers{pool="a",state="login"}'), 4)
+  t.equal(samples.get('pgusher_pool_clients_waiting{pool="a"}'), 5)
+  t.equal(samples.get('pgusher_pool_oldest_wait_seconds{pool="a"}'), 1.5)
+  t.equal(samples.get('pgusher_pool_servers{pool="b",state="idle"}'), 7)
+  t.equal(samples.get('pgusher_pool_checkouts_total{pool="b"}'), 0, 'a counter is there from 0')
+
+  isDraining = true
+  pools = []
+  metrics.poolObserver.checkedOut('a', 0)
+  const after = await samplesOf(metrics)
+  t.equal(after.get('pgusher_draining'), 1)
+  t.equal(after.get('pgusher_pool_servers{pool="a",state="idle"}'), undefined)
+  t.equal(after.get('pgusher_pool_clients_waiting{pool="a"}'), undefined)
+  t.equal(after.get('pgusher_pool_checkouts_total{pool="a"}'), 1, 'counters of it stay')
+})
+
+t.test('pools of one name are added up', async (t) => {
+  const metrics = new Metrics()
+  const first = pool('a', { idle: 1, waiting: 1, oldestWaitMs: 3000 })
+  const second = pool('a', { idle: 2, waiting: 2, oldestWaitMs: 2000 })
+  metrics.watch(state({ pools: () => [first, second] }))
+  const samples = await samplesOf(metrics)
+  t.equal(samples.get('pgusher_pool_servers{pool="a",state="idle"}'), 3)
+  t.equal(samples.get('pgusher_pool_clients_waiting{pool="a"}'), 3)
+  t.equal(samples.get('pgusher_pool_oldest_wait_seconds{pool="a"}'), 3)
+})
+
+t.test('pools after the first hundred share one label', async (t) => {
+  const metrics = new Metrics()
+  for (let number = 1; number <= 103; number += 1) {
+    metrics.poolObserver.checkedOut(`p${number}`, 0)
+    metrics.poolObserver.serverOpened(`p${number}`, 1)
+  }
+  metrics.poolObserver.checkedOut('p1', 0)
+  metrics.watch(state({ pools: () => [pool('p102', { idle: 1 }), pool('p103', { idle: 2 })] }))
+  const samples = await samplesOf(metrics)
+  t.equal(samples.get('pgusher_pool_checkouts_total{pool="p1"}'), 2)
+  t.equal(samples.get('pgusher_pool_checkouts_total{pool="p100"}'), 1)
+  t.equal(samples.get('pgusher_pool_checkouts_total{pool="p101"}'), undefined)
+  t.equal(samples.get('pgusher_pool_checkouts_total{pool="other"}'), 3)
+  t.equal(samples.get('pgusher_server_opened_total{pool="other"}'), 3)
+  t.equal(samples.get('pgusher_pool_servers{pool="other",state="idle"}'), 3)
+})
+
+t.test('scrapes at the same moment see the same', async (t) => {
+  const metrics = new Metrics()
+  metrics.sessionObserver.transactionEnded('acme')
+  metrics.poolObserver.checkedOut('a', 0)
+  for (const samples of await Promise.all([samplesOf(metrics), samplesOf(metrics)])) {
+    t.equal(samples.get('pgusher_transactions_total'), 1)
+    t.equal(samples.get('pgusher_pool_checkouts_total{pool="a"}'), 1)
+  }
+})
+
+t.test('the build is named, and so is the format', async (t) => {
+  const metrics = new Metrics()
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const samples = await samplesOf(metrics)
+  t.equal(samples.get(`pgusher_build_info{version="${version}"}`), 1)
+  t.match(metrics.contentType, /^text\/plain; version=0\.0\.4/)
+})
