@@ -1,0 +1,11 @@
+import type { CatalogRecords } from '../catalog/records.ts'
+import type { SettingGroups } from './settings-schema.ts'
+
+/**
+ * The whole configuration: checked, complete with its defaults, frozen to the last value.
+ * `docs/config.md` says what each setting means.
+ */
+export interface Config extends SettingGroups {
+  /** The logins and tenants of the file, with all that `servers` and the defaults say about them. */
+  readonly catalog: CatalogRecords
+}

@@ -1,0 +1,97 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of references
+import t from 'tap'
+import { valueAt } from '../../src/config/setting-path.ts'
+import { type SettingRow, settingPaths } from '../../src/config/setting-paths.ts'
+import { load, problemsOf } from './config-fixture.ts'
+
+/** A value that each setting takes, other than its default. */
+const OTHER_VALUES: Readonly<Record<string, string>> = {
+  'listen.host': '::1',
+  'admin.host': '::1',
+  'auth.method': 'md5',
+  'pool.mode': 'session',
+  'pool.backoffMinMs': '101',
+  'pool.lifetimeJitter': '0.5',
+  'tenancy.default': 'acme',
+  'tenancy.tag.parameter': 'false',
+  'tenancy.tag.user': '{tenant}/{user}',
+  'tenancy.tag.database': '{tenant}',
+  'tenancy.setting': 'my.tenant',
+  'log.level': 'warn',
+}
+const ACME = "{ name: acme, strategy: database, databaseUrl: 'postgresql://u:${env:PW}@h/d' }"
+
+function otherValue({ path, default: standard }: SettingRow): string {
+  return OTHER_VALUES[path] ?? String(Number(standard) + 1)
+}
+
+t.test('every setting has a variable of its own', async (t) => {
+  const variables = settingPaths().flatMap(({ variable }) => variable ?? [])
+  t.equal(new Set(variables).size, variables.length)
+  t.ok(variables.includes('PGUSHER_POOL_SIZE'))
+  t.ok(variables.includes('PGUSHER_TIMEOUTS_IDLE_CLIENT_MS'))
+})
+
+for (const row of settingPaths()) {
+  const { path, variable } = row
+  if (variable === undefined || ['logins', 'servers', 'tenants'].includes(path)) continue
+  t.test(`${variable} wins over the file`, async (t) => {
+    const text = `tenants: [${ACME.replace('${env:PW}', 'x')}]\nlog: { level: error }`
+    const config = load(text, { [variable]: otherValue(row) })
+    t.equal(String(valueAt(config, path.split('.'))), otherValue(row))
+  })
+}
+
+t.test('lists and maps come as YAML or JSON, with references', async (t) => {
+  const { catalog } = load('tenants: [{ name: old, strategy: row, server: nowhere }]', {
+    PW: 'p@',
+    PGUSHER_TENANTS: `- ${ACME}\n- { name: b, strategy: row, server: s }`,
+    PGUSHER_SERVERS: '{"s":{"url":"postgresql://u@h/d"}}',
+    PGUSHER_LOGINS: "[{ user: app, password: '${env:PW}', tenants: [b] }]",
+  })
+  t.strictSame(
+    catalog.tenants.map(({ name, target }) => [name, target.password]),
+    [
+      ['acme', 'p@'],
+      ['b', undefined],
+    ],
+  )
+  t.strictSame(catalog.logins[0]?.tenants, ['b'])
+})
+
+t.test('problems inside a variable have its name and their position in it', async (t) => {
+  const problems = problemsOf('', {
+    PGUSHER_TENANTS: "- { name: a, strategy: row, server: s }\n- { name: '${env:NO}' }",
+  })
+  t.match(problems, [
+    { source: 'PGUSHER_TENANTS', line: 1, column: 37, path: 'tenants[0].server' },
+    { source: 'PGUSHER_TENANTS', line: 2, column: 3, path: 'tenants[1].strategy' },
+    { source: 'PGUSHER_TENANTS', line: 2, column: 11, path: 'tenants[1].name' },
+  ])
+  t.equal(problems.length, 3)
+})
+
+const STRAY = [
+  { variable: 'PGUSHER_CONFIG', value: '/etc/pgusher.yaml', isRefused: false },
+  { variable: 'PGUSHER_TEST_DATABASE', value: 'x', isRefused: false },
+  { variable: 'PGUSHER_SERVICE_HOST', value: '10.0.0.1', isRefused: false },
+  { variable: 'PGUSHER_SERVICE_PORT_METRICS', value: '9127', isRefused: false },
+  { variable: 'PGUSHER_PORT', value: 'tcp://10.0.0.1:6432', isRefused: false },
+  { variable: 'PGUSHER_PORT_6432_TCP_ADDR', value: '10.0.0.1', isRefused: false },
+  { variable: 'PGUSHER_PORT', value: '6432', isRefused: true },
+  { variable: 'PGUSHER_LISTEN_PROT', value: '6432', isRefused: true },
+  { variable: 'PGUSHER_CONFIG_FILE', value: 'x', isRefused: true },
+]
+for (const { variable, value, isRefused } of STRAY) {
+  t.test(`${variable}=${value} is ${isRefused ? 'refused' : 'let pass'}`, async (t) => {
+    const sources = problemsOf('', { [variable]: value }).map(({ source }) => source)
+    t.strictSame(sources, isRefused ? [variable] : [])
+  })
+}
+
+t.test('a missing reference in a plain variable', async (t) => {
+  const env = { PGUSHER_LOG_LEVEL: '${env:NO}' }
+  t.match(problemsOf('', env), [
+    { source: 'PGUSHER_LOG_LEVEL', line: undefined, path: 'log.level' },
+  ])
+})
