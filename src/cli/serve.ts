@@ -1,0 +1,84 @@
+import { ProxyError } from '../base/proxy-error.ts'
+import { ConfigError } from '../config/config-errors.ts'
+import { loadConfig } from '../config/load-config.ts'
+import { type RunningProxy, startProxy } from '../proxy.ts'
+import { createLogger, type LeveledLogger } from '../telemetry/logger.ts'
+import { type CommandIo, configFile, ExitCode, reportFailure } from './command.ts'
+
+/** Signals, as the process hands them on. */
+export interface SignalSource {
+  on(signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP', action: () => void): unknown
+}
+
+/** `pgusher serve --config FILE`: serves until it is told to end. */
+export async function serve(
+  args: readonly string[],
+  io: CommandIo,
+  signals: SignalSource,
+): Promise<ExitCode> {
+  let sources: Parameters<typeof loadConfig>[0]
+  let config: ReturnType<typeof loadConfig>
+  try {
+    sources = { file: configFile(args, io.env), env: io.env }
+    config = loadConfig(sources)
+  } catch (error) {
+    return reportFailure(error, io)
+  }
+  const logger = createLogger({ level: config.log.level })
+  let proxy: RunningProxy
+  try {
+    proxy = await startProxy(config, logger)
+  } catch (error) {
+    if (!(error instanceof ProxyError)) throw error
+    logger.error('start failed', { code: error.code, detail: error.message })
+    return ExitCode.failure
+  }
+  logger.info('serving', {
+    address: `${config.listen.host}:${proxy.port}`,
+    admin: `http://${config.admin.host}:${proxy.adminPort}`,
+    tenants: config.catalog.tenants.length,
+  })
+  signals.on('SIGHUP', () => reload(proxy, sources, logger))
+  return untilTold(proxy, signals, logger)
+}
+
+/** A bad configuration is refused with its reasons; the old one stays in force. */
+function reload(
+  proxy: RunningProxy,
+  sources: Parameters<typeof loadConfig>[0],
+  logger: LeveledLogger,
+): void {
+  try {
+    proxy.reload(loadConfig(sources))
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    logger.error('configuration refused', { detail: error.message })
+  }
+}
+
+/** The first SIGTERM or SIGINT lets transactions finish; a second one ends at once. */
+function untilTold(
+  proxy: RunningProxy,
+  signals: SignalSource,
+  logger: LeveledLogger,
+): Promise<ExitCode> {
+  return new Promise((resolve) => {
+    let isDraining = false
+    const end = (signal: string) => {
+      if (isDraining) {
+        logger.warn('ended at once', { signal })
+        proxy.kill()
+        resolve(ExitCode.failure)
+        return
+      }
+      isDraining = true
+      logger.info('draining', { signal })
+      void proxy.drain().then((isFinished) => {
+        logger.info('drained', { complete: isFinished })
+        resolve(ExitCode.ok)
+      })
+    }
+    signals.on('SIGTERM', () => end('SIGTERM'))
+    signals.on('SIGINT', () => end('SIGINT'))
+  })
+}

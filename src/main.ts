@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import { runCheck } from './cli/check.ts'
+import { type CommandIo, ExitCode } from './cli/command.ts'
+import { serve } from './cli/serve.ts'
+import { printSettings } from './cli/settings.ts'
+import { processEnvironment } from './config/process-environment.ts'
+
+const USAGE = `Usage: pgusher COMMAND [OPTIONS]
+
+  serve --config FILE   serve clients until SIGTERM
+  check --config FILE   read the configuration and show what it leads to
+  settings              list every setting with its environment variable and default
+
+FILE may also be named by PGUSHER_CONFIG.
+`
+
+async function run(command: string | undefined, args: readonly string[]): Promise<ExitCode> {
+  const io: CommandIo = {
+    env: processEnvironment,
+    stdout: process.stdout,
+    stderr: process.stderr,
+  }
+  switch (command) {
+    case 'serve':
+      return serve(args, io, process)
+    case 'check':
+      return runCheck(args, io)
+    case 'settings':
+      return printSettings(io)
+    case 'help':
+    case '--help':
+      io.stdout.write(USAGE)
+      return ExitCode.ok
+    default:
+      io.stderr.write(USAGE)
+      return ExitCode.usage
+  }
+}
+
+const [command, ...args] = process.argv.slice(2)
+// Set, not called: what was written is flushed, and whatever still runs is a bug that shows.
+process.exitCode = await run(command, args)
+process.exit()

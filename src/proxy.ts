@@ -1,0 +1,172 @@
+import { type AdminServer, type Readiness, startAdminServer } from './admin/admin-server.ts'
+import { type Clock, systemClock } from './base/clock.ts'
+import { CancelKeys } from './cancel/cancel-keys.ts'
+import { FileCatalog } from './catalog/file-catalog.ts'
+import type { Config } from './config/config.ts'
+import { ConnectionGate } from './limits/connection-gate.ts'
+import { LoginBackoff } from './limits/login-backoff.ts'
+import { TenantGate } from './limits/tenant-gate.ts'
+import { Listener } from './listener/listener.ts'
+import { Pools } from './pool/pools.ts'
+import { StatementTable } from './relay/statement-table.ts'
+import { acceptClient } from './session/accept-client.ts'
+import type { SessionOptions, SessionParts } from './session/session-parts.ts'
+import { Sessions } from './session/sessions.ts'
+import type { LeveledLogger } from './telemetry/logger.ts'
+import { Metrics } from './telemetry/metrics.ts'
+
+/** How often idle and old server connections are looked for, in ms. */
+const SWEEP_MS = 1000
+
+/** A proxy that serves. */
+export interface RunningProxy {
+  readonly port: number
+  readonly adminPort: number
+  /** Puts a new configuration in force without ending a session. */
+  reload(config: Config): void
+  /** Lets transactions finish, for at most `timeouts.drainMs`; resolves to whether all did. */
+  drain(): Promise<boolean>
+  /** Ends everything at once. */
+  kill(): void
+}
+
+/**
+ * Starts a proxy.
+ *
+ * @throws ListenError, AdminListenError - when an address can't be had.
+ */
+export async function startProxy(
+  config: Config,
+  logger: LeveledLogger,
+  clock: Clock = systemClock,
+): Promise<RunningProxy> {
+  const house = buildHouse(config, logger, clock)
+  const { listener, sessions, pools, metrics } = house
+  const admin = await startAdminServer({
+    ...config.admin,
+    metrics,
+    readiness: () => readiness(sessions),
+    logger,
+  })
+  const port = await listen(listener, config, admin)
+  const sweep = setInterval(() => pools.closeExpired(), SWEEP_MS)
+  sweep.unref()
+  const close = async () => {
+    listener.stop()
+    sessions.kill()
+    pools.drain()
+    clearInterval(sweep)
+    await admin.close()
+  }
+  return {
+    port,
+    adminPort: admin.port,
+    reload: (next) => house.reload(next),
+    async drain() {
+      listener.stop()
+      const isFinished = await within(sessions.drain(), house.drainMs(), clock)
+      await close()
+      return isFinished
+    },
+    kill: () => void close(),
+  }
+}
+
+/** The rooms that have state, joined. */
+interface House {
+  readonly listener: Listener
+  readonly sessions: Sessions
+  readonly pools: Pools
+  readonly metrics: Metrics
+  reload(config: Config): void
+  drainMs(): number
+}
+
+/** Builds the rooms in the order in which a session goes through them. */
+function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House {
+  let current = config
+  const metrics = new Metrics()
+  const gate = new ConnectionGate(config.limits.maxClients)
+  const sessions = new Sessions()
+  const catalog = new FileCatalog(config.catalog)
+  const pools = new Pools({ options: poolOptions(config), observer: metrics.poolObserver, clock })
+  const parts: SessionParts = {
+    options: () => sessionOptions(current),
+    catalog,
+    pools,
+    statementTable: new StatementTable(),
+    cancelKeys: new CancelKeys(),
+    loginBackoff: new LoginBackoff(clock, loginBackoffOptions(config)),
+    tenantGate: new TenantGate(),
+    sessions,
+    observer: metrics.sessionObserver,
+    logger,
+    clock,
+  }
+  metrics.watch({
+    pools: () => pools.all(),
+    sessionCount: () => sessions.count,
+    clientCount: () => gate.count,
+    isDraining: () => sessions.isDraining,
+    catalogTenants: () => catalog.tenants().length,
+  })
+  const reload = (next: Config) => {
+    current = next
+    const { added, changed, removed } = catalog.replace(next.catalog)
+    gate.setMax(next.limits.maxClients)
+    logger.setLevel(next.log.level)
+    logger.info('configuration reloaded', {
+      added: added.length,
+      changed: changed.length,
+      removed: removed.length,
+    })
+  }
+  const listener = new Listener(gate, (socket) => acceptClient(socket, parts))
+  return { listener, sessions, pools, metrics, reload, drainMs: () => current.timeouts.drainMs }
+}
+
+async function listen(listener: Listener, config: Config, admin: AdminServer): Promise<number> {
+  try {
+    return await listener.listen(config.listen)
+  } catch (error) {
+    await admin.close()
+    throw error
+  }
+}
+
+/** Whether `work` is done before the time is over. */
+function within(work: Promise<void>, limitMs: number, clock: Clock): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = clock.after(limitMs, () => resolve(false))
+    void work.then(() => {
+      timer.cancel()
+      resolve(true)
+    })
+  })
+}
+
+function readiness(sessions: Sessions): Readiness {
+  return {
+    isReady: !sessions.isDraining,
+    details: { draining: sessions.isDraining, sessions: sessions.count },
+  }
+}
+
+function poolOptions({ pool, limits }: Config): ConstructorParameters<typeof Pools>[0]['options'] {
+  return { ...pool, maxWaiting: limits.maxWaiting }
+}
+
+function loginBackoffOptions({ limits }: Config): ConstructorParameters<typeof LoginBackoff>[1] {
+  return { freeFailures: limits.loginFailures, maxDelayMs: limits.loginBackoffMaxMs }
+}
+
+function sessionOptions({ tenancy, auth, limits, timeouts }: Config): SessionOptions {
+  return {
+    tag: { ...tenancy.tag, defaultTenant: tenancy.default },
+    authMethod: auth.method,
+    statements: limits,
+    startupMs: timeouts.startupMs,
+    cancelMs: timeouts.cancelMs,
+    requestBytes: limits.requestBytes,
+  }
+}
