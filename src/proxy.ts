@@ -7,7 +7,7 @@ import { ConnectionGate } from './limits/connection-gate.ts'
 import { LoginBackoff } from './limits/login-backoff.ts'
 import { TenantGate } from './limits/tenant-gate.ts'
 import { Listener } from './listener/listener.ts'
-import { Pools } from './pool/pools.ts'
+import { Pools, type PoolsParts } from './pool/pools.ts'
 import { StatementTable } from './relay/statement-table.ts'
 import { acceptClient } from './session/accept-client.ts'
 import type { SessionOptions, SessionParts } from './session/session-parts.ts'
@@ -89,7 +89,11 @@ function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House 
   const gate = new ConnectionGate(config.limits.maxClients)
   const sessions = new Sessions()
   const catalog = new FileCatalog(config.catalog)
-  const pools = new Pools({ options: poolOptions(config), observer: metrics.poolObserver, clock })
+  const pools = new Pools({
+    options: () => poolOptions(current),
+    observer: metrics.poolObserver,
+    clock,
+  })
   const parts: SessionParts = {
     options: () => sessionOptions(current),
     catalog,
@@ -152,7 +156,7 @@ function readiness(sessions: Sessions): Readiness {
   }
 }
 
-function poolOptions({ pool, limits }: Config): ConstructorParameters<typeof Pools>[0]['options'] {
+function poolOptions({ pool, limits }: Config): ReturnType<PoolsParts['options']> {
   return { ...pool, maxWaiting: limits.maxWaiting }
 }
 

@@ -68,7 +68,7 @@ const SAME_TENANT = 2
 const OTHER = 1
 
 function rankOf(server: ServerConnection, link: Link): number {
-  if (server.isDirty || server.link === undefined) return OTHER
-  if (server.link.key === link.key) return EXACT
+  if (server.link === undefined) return OTHER
+  if (server.link.key === link.key && server.dirt === 'none') return EXACT
   return server.link.tenantKey === link.tenantKey ? SAME_TENANT : OTHER
 }

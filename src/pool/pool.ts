@@ -13,13 +13,14 @@ import { Lease } from './lease.ts'
 import { CheckoutTimeoutError, PoolDrainedError, WaitQueueFullError } from './pool-errors.ts'
 import type { CloseReason, PoolObserver } from './pool-observer.ts'
 import type { PoolOptions } from './pool-options.ts'
+import { WaitQueue } from './wait-queue.ts'
 import type { Waiter } from './waiter.ts'
 
 /** Sets of settings whose reported values are remembered; one more forgets the least used. */
 const MAX_LEARNED = 1000
 
 /** Where a server connection stands. Every move goes through `Pool.#move`. */
-type Place = 'idle' | 'leased' | 'canceling'
+type Place = 'idle' | 'leased' | 'canceling' | 'resetting'
 
 /** A server connection of the pool, and who listens to it while nobody uses it. */
 interface Held {
@@ -45,7 +46,9 @@ export interface PoolParts {
 export interface PoolCounts {
   readonly idle: number
   readonly leased: number
+  /** Kept back until a cancel request has reached its end. */
   readonly canceling: number
+  readonly resetting: number
   readonly connecting: number
   readonly waiting: number
   /** How long the longest wait has lasted, in ms. */
@@ -62,8 +65,7 @@ export class Pool {
   readonly #parts: PoolParts
   readonly #held = new Map<ServerConnection, Held>()
   readonly #idle = new IdleServers()
-  /** Who waits, in order, and since when. */
-  readonly #waiters = new Map<Waiter, number>()
+  readonly #waiters: WaitQueue
   readonly #cancels = new Map<ServerConnection, number>()
   readonly #learned = new LRUCache<string, ReadonlyMap<string, string>>({ max: MAX_LEARNED })
   readonly #backoff: Backoff
@@ -71,15 +73,18 @@ export class Pool {
     takeBack: (server: ServerConnection) => this.#takeBack(server),
     giveUp: (server: ServerConnection, reason: CloseReason) => this.#giveUp(server, reason),
   }
+  #size: number
   #connecting = 0
   #retryTimer: ClockTimer | undefined
-  #waitTimer: ClockTimer | undefined
-  #waitTimerDueMs = Number.POSITIVE_INFINITY
   #isDraining = false
 
   constructor(parts: PoolParts) {
     this.name = parts.name
     this.#parts = parts
+    this.#size = parts.options.size
+    this.#waiters = new WaitQueue(parts.clock, (waiter) =>
+      this.#refuse(waiter, new CheckoutTimeoutError(waiter.waitMs)),
+    )
     const { backoffMinMs, backoffMaxMs } = parts.options
     const random = parts.random ?? Math.random
     this.#backoff = new Backoff({ minMs: backoffMinMs, maxMs: backoffMaxMs, random })
@@ -90,7 +95,7 @@ export class Pool {
    * waiter hears of its lease, or of its refusal, later.
    */
   checkout(waiter: Waiter): Lease | undefined {
-    if (this.#waiters.size === 0 && !this.#isDraining) {
+    if (this.#waiters.count === 0 && !this.#isDraining) {
       const server = this.#idle.take(waiter.link, this.#parts.clock.nowMs())
       if (server !== undefined) {
         this.#parts.observer.checkedOut(this.name, 0)
@@ -105,7 +110,7 @@ export class Pool {
 
   /** Ends a wait without an answer: the client is gone. */
   abandon(waiter: Waiter): void {
-    this.#waiters.delete(waiter)
+    this.#waiters.remove(waiter)
   }
 
   /**
@@ -135,26 +140,24 @@ export class Pool {
   }
 
   counts(): PoolCounts {
-    let leased = 0
-    let canceling = 0
-    for (const { place } of this.#held.values()) {
-      if (place === 'leased') leased += 1
-      if (place === 'canceling') canceling += 1
-    }
-    const [oldest] = this.#waiters.values()
+    const places = { idle: 0, leased: 0, canceling: 0, resetting: 0 }
+    for (const { place } of this.#held.values()) places[place] += 1
     return {
-      idle: this.#idle.count,
-      leased,
-      canceling,
+      ...places,
       connecting: this.#connecting,
-      waiting: this.#waiters.size,
-      oldestWaitMs: oldest === undefined ? 0 : this.#parts.clock.nowMs() - oldest,
+      waiting: this.#waiters.count,
+      oldestWaitMs: this.#waiters.oldestWaitMs,
     }
+  }
+
+  /** Most server connections from now on; those beyond it are closed as they come back. */
+  set size(size: number) {
+    this.#size = size
   }
 
   /** Nothing is held, opened or waited for. */
   get isEmpty(): boolean {
-    return this.#held.size === 0 && this.#connecting === 0 && this.#waiters.size === 0
+    return this.#held.size === 0 && this.#connecting === 0 && this.#waiters.count === 0
   }
 
   /** Closes the connections that have been idle, or have lived, for too long. */
@@ -177,11 +180,10 @@ export class Pool {
     const { maxWaiting } = this.#parts.options
     if (this.#isDraining) {
       this.#refuse(waiter, new PoolDrainedError())
-    } else if (this.#waiters.size >= maxWaiting) {
+    } else if (this.#waiters.count >= maxWaiting) {
       this.#refuse(waiter, new WaitQueueFullError(maxWaiting))
     } else {
-      this.#waiters.set(waiter, this.#parts.clock.nowMs())
-      this.#watchWaits()
+      this.#waiters.add(waiter)
       this.#grow()
     }
   }
@@ -198,7 +200,30 @@ export class Pool {
     }
     server.detach(this.#held.get(server)?.idleSink)
     if (this.#cancels.has(server)) this.#move(server, 'canceling')
-    else this.#offer(server)
+    else this.#recycle(server)
+  }
+
+  /** What a session made is undone at once: locks and channels must not outlive its hold. */
+  #recycle(server: ServerConnection): void {
+    if (server.dirt !== 'session') {
+      this.#offer(server)
+      return
+    }
+    this.#move(server, 'resetting')
+    const timer = this.#parts.clock.after(this.#parts.options.connectTimeoutMs, () =>
+      this.#giveUp(server, 'timeout'),
+    )
+    const sink = endSink((reason) => {
+      timer.cancel()
+      if (reason !== undefined || !this.#held.has(server)) {
+        this.#giveUp(server, 'lost')
+        return
+      }
+      server.detach(this.#held.get(server)?.idleSink)
+      this.#offer(server)
+    })
+    server.attach(sink)
+    server.write(server.beginReset())
   }
 
   #cancelEnded(server: ServerConnection): void {
@@ -208,7 +233,7 @@ export class Pool {
       return
     }
     this.#cancels.delete(server)
-    if (this.#held.get(server)?.place === 'canceling') this.#offer(server)
+    if (this.#held.get(server)?.place === 'canceling') this.#recycle(server)
   }
 
   /** Gives a clean connection to whoever waits longest, else lays it by. */
@@ -218,21 +243,19 @@ export class Pool {
       this.#giveUp(server, 'drain')
       return
     }
-    if (nowMs >= server.expiresAtMs) {
+    if (nowMs >= server.expiresAtMs || this.#held.size > this.#size) {
       this.#giveUp(server, 'lifetime')
       return
     }
-    const [next] = this.#waiters
+    const next = this.#waiters.takeFirst()
     if (next === undefined) {
       this.#move(server, 'idle')
       server.idleSinceMs = nowMs
       this.#idle.add(server)
       return
     }
-    const [waiter, sinceMs] = next
-    this.#waiters.delete(waiter)
-    this.#parts.observer.checkedOut(this.name, nowMs - sinceMs)
-    waiter.granted(this.#lend(server))
+    this.#parts.observer.checkedOut(this.name, next.waitedMs)
+    next.waiter.granted(this.#lend(server))
   }
 
   #giveUp(server: ServerConnection, reason: CloseReason): void {
@@ -251,13 +274,13 @@ export class Pool {
 
   /** Opens connections for those who wait, as far as there is room. */
   #grow(): void {
-    const { size, maxConnecting } = this.#parts.options
+    const { maxConnecting } = this.#parts.options
     while (
       !this.#isDraining &&
       this.#retryTimer === undefined &&
-      this.#waiters.size > this.#connecting &&
+      this.#waiters.count > this.#connecting &&
       this.#connecting < maxConnecting &&
-      this.#held.size + this.#connecting < size
+      this.#held.size + this.#connecting < this.#size
     ) {
       void this.#connect()
     }
@@ -289,13 +312,16 @@ export class Pool {
     const server = new ServerConnection(opened, { address, maxPreparedStatements, expiresAtMs })
     // A server that shuts down may say so right behind its greeting.
     if (server.isClosed) throw new ServerUnreachableError(address, { reason: 'it hung up at once' })
-    const idleSink = endSink(() => this.#giveUp(server, 'lost'))
+    const idleSink = endSink((reason) => {
+      if (reason !== undefined) this.#giveUp(server, 'lost')
+    })
     this.#held.set(server, { place: 'leased', idleSink })
     server.detach(idleSink)
     this.#offer(server)
   }
 
-  #connectFailed(error: unknown): void {
+  #connectFailed(error: unknown): undefined {
+    this.#connecting -= 1
     const failure =
       error instanceof ProxyError
         ? error
@@ -312,44 +338,26 @@ export class Pool {
   }
 
   #refuseAll(error: ProxyError): void {
-    const refused = [...this.#waiters.keys()]
-    this.#waiters.clear()
-    for (const waiter of refused) this.#refuse(waiter, error)
+    for (const waiter of this.#waiters.takeAll()) this.#refuse(waiter, error)
   }
 
   #refuse(waiter: Waiter, error: ProxyError): void {
     this.#parts.observer.checkoutRefused(this.name, error)
     waiter.refused(error)
   }
-
-  /** One timer for the whole queue: it wakes for the first wait that can end, and looks again. */
-  #watchWaits(): void {
-    const nowMs = this.#parts.clock.nowMs()
-    let soonestMs = Number.POSITIVE_INFINITY
-    for (const [waiter, sinceMs] of this.#waiters) {
-      if (waiter.waitMs > 0) soonestMs = Math.min(soonestMs, sinceMs + waiter.waitMs)
-    }
-    if (soonestMs >= this.#waitTimerDueMs) return
-    this.#waitTimer?.cancel()
-    this.#waitTimerDueMs = soonestMs
-    this.#waitTimer = this.#parts.clock.after(Math.max(1, soonestMs - nowMs), () => {
-      this.#waitTimerDueMs = Number.POSITIVE_INFINITY
-      this.#endLongWaits()
-      this.#watchWaits()
-    })
-  }
-
-  #endLongWaits(): void {
-    const nowMs = this.#parts.clock.nowMs()
-    for (const [waiter, sinceMs] of [...this.#waiters]) {
-      if (waiter.waitMs === 0 || nowMs - sinceMs < waiter.waitMs) continue
-      this.#waiters.delete(waiter)
-      this.#refuse(waiter, new CheckoutTimeoutError(waiter.waitMs))
-    }
-  }
 }
 
-/** Hears nothing but the end: nobody may get an idle connection's replies. */
-function endSink(ended: () => void): ReplySink {
-  return { replyBytes() {}, linked() {}, settled() {}, drained() {}, lost: ended }
+/**
+ * Nobody may get the replies of a connection that no client uses: all that is heard is that it is
+ * settled, or its end with the reason.
+ */
+function endSink(ended: (reason: Error | undefined) => void): ReplySink {
+  return {
+    replyBytes() {},
+    linked() {},
+    statementsDropped() {},
+    drained() {},
+    settled: () => ended(undefined),
+    lost: ended,
+  }
 }

@@ -9,8 +9,8 @@ import type { PoolOptions } from './pool-options.ts'
 
 /** What all pools have in common. */
 export interface PoolsParts {
-  /** Limits of every pool; the size comes from the route. */
-  readonly options: Omit<PoolOptions, 'size'>
+  /** Limits of a new pool; the size comes from the route. */
+  options(): Omit<PoolOptions, 'size'>
   readonly observer: PoolObserver
   readonly clock: Clock
 }
@@ -40,6 +40,7 @@ export class Pools {
     const key = poolKey(route)
     const entry = this.#byKey.get(key) ?? this.#add(key, route)
     entry.sessions += 1
+    entry.pool.size = route.pool.size
     return entry.pool
   }
 
@@ -70,7 +71,8 @@ export class Pools {
   }
 
   #add(key: string, route: Route): PoolEntry {
-    const { options, observer, clock } = this.#parts
+    const { observer, clock } = this.#parts
+    const options = this.#parts.options()
     const { target } = route
     const startupParameters = restingSettings(route).map(
       ({ name, value }) => [name, value] as const,
@@ -104,8 +106,7 @@ export function poolKey(route: Route): string {
   const resting = restingSettings(route).map(({ name, value }) => [name, value])
   const owner = route.tenancy.strategy === 'database' ? route.tenant : ''
   const { host, port, database, user } = target
-  const { size } = route.pool
-  return JSON.stringify([host, port, database, user, password, owner, resting, size])
+  return JSON.stringify([host, port, database, user, password, owner, resting])
 }
 
 function poolName(route: Route): string {

@@ -50,6 +50,7 @@ function tryLink(pool: Pool, lease: Lease, link: Link): Promise<ReadonlyMap<stri
     const sink: ReplySink = {
       replyBytes() {},
       linked() {},
+      statementsDropped() {},
       drained() {},
       settled() {
         resolve(pool.learn(server))

@@ -122,6 +122,10 @@ export class Relay implements ReplySink {
     }
   }
 
+  statementsDropped(): void {
+    this.#requests.forgetStatements()
+  }
+
   settled(): void {
     if (this.#turn.kind === 'flowing' && this.#requests.isBetweenFrames)
       this.#listener.turnSettled()

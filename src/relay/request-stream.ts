@@ -82,6 +82,11 @@ export class RequestStream implements FrameVisitor {
     return this.#pieces
   }
 
+  /** The client's prepared statements are gone from every server, as far as it knows. */
+  forgetStatements(): void {
+    this.#names?.clear()
+  }
+
   visit(frame: Frame): FrameFate {
     if (this.#isTerminated) return 'drop'
     const { code } = frame

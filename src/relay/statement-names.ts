@@ -62,6 +62,11 @@ export class StatementNames {
     }
   }
 
+  /** Every name is free again. */
+  clear(): void {
+    this.#byName.clear()
+  }
+
   #parse(frame: Frame, server: ServerConnection, frames: FrameStream): FrameFate {
     const { chunk, start, frameBytes } = frame
     const nameStart = start + FRAME_HEAD_BYTES

@@ -208,19 +208,21 @@ export class ReplyLedger {
     }
     this.#isAnswered = true
     if (WHOLE_QUERIES.includes(head.owed)) return head.owed === 'link' ? 'drop' : 'pass'
+    this.#skipToSync()
+    return 'pass'
+  }
+
+  /** Takes back what the server will not do, the last first. */
+  #skipToSync(): void {
     const undone: PendingChange[] = []
     for (;;) {
       const entry = this.#entries[this.#first]
-      if (entry === undefined) {
-        this.#isSkipping = true
-        break
-      }
-      if (entry.owed === 'sync') break
+      this.#isSkipping = entry === undefined
+      if (entry === undefined || entry.owed === 'sync') break
       if (entry.change !== undefined) undone.push(entry.change)
       this.#drop()
     }
     for (const change of undone.reverse()) change.undo()
-    return 'pass'
   }
 
   /** A Sync that was thought swallowed by a failed copy is answered after all. */

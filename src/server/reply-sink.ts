@@ -10,6 +10,8 @@ export interface ReplySink {
   replyBytes(bytes: Buffer): void
   /** The link is acknowledged: bytes may follow it freely. */
   linked(): void
+  /** The client had the server forget every prepared statement: `DISCARD ALL`, `DEALLOCATE ALL`. */
+  statementsDropped(): void
   /** ReadyForQuery has come and no reply is owed. The bytes up to it were handed over before. */
   settled(): void
   /** The server takes bytes again after `write` said that it is full. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
-import type { Link } from '../tenancy/link.ts'
-import { linkQuery, restoreQuery } from '../tenancy/link.ts'
+import type { Dirt, Link } from '../tenancy/link.ts'
+import { linkQuery, resetQuery, restoreQuery } from '../tenancy/link.ts'
 import type { Tenancy } from '../tenancy/tenancy.ts'
 import { query, terminate } from '../wire/frontend-messages.ts'
 import type { OpenedServer } from './login.ts'
@@ -11,6 +11,9 @@ import type { TransactionStatus } from './reply-stream.ts'
 import { ReplyStream } from './reply-stream.ts'
 import type { ServerAddress } from './server-errors.ts'
 import { LinkFailedError, ServerLostError } from './server-errors.ts'
+
+/** Longest time that a server is given to take our goodbye, in ms. */
+const FAREWELL_MS = 5000
 
 let lastId = 0
 
@@ -43,7 +46,7 @@ export class ServerConnection {
   #sink: ReplySink | undefined
   #link: Link | undefined
   #wanted: Link | undefined
-  #isDirty = false
+  #dirt: Dirt = 'none'
   /** How much of the link the client itself took back, by RESET or DISCARD ALL. */
   #lost: 'nothing' | 'some' | 'all' = 'nothing'
   #isPaused = false
@@ -109,9 +112,14 @@ export class ServerConnection {
     return this.#link
   }
 
-  /** Session state may be on it that `link` does not tell of. */
-  get isDirty(): boolean {
-    return this.#isDirty
+  /** What may be on it that `link` does not tell of. */
+  get dirt(): Dirt {
+    return this.#dirt
+  }
+
+  /** The proxy's own query is being answered. */
+  get isLinking(): boolean {
+    return this.#replies.ledger.isLinking
   }
 
   get receivedBytes(): number {
@@ -135,9 +143,9 @@ export class ServerConnection {
     this.resume()
   }
 
-  /** The next link resets it first, whoever it is for. */
+  /** Anything may have been done to it: it must be reset before it is used again. */
   markDirty(): void {
-    this.#isDirty = true
+    this.#dirt = 'session'
   }
 
   /**
@@ -145,12 +153,11 @@ export class ServerConnection {
    * is there already. The sink hears `linked`, or `lost` with a `LinkFailedError`.
    */
   beginLink(wanted: Link): Buffer | undefined {
-    const sql = linkQuery(this.#link, wanted, this.#isDirty)
+    const sql = linkQuery(this.#link, wanted, this.#dirt)
     if (sql === undefined) return undefined
-    this.#wanted = wanted
-    if (this.#isDirty || this.#link?.tenantKey !== wanted.tenantKey) this.statements.clear()
-    this.#replies.expectLink()
-    return query(sql)
+    const isKept = this.#dirt !== 'session' && this.#link?.tenantKey === wanted.tenantKey
+    if (!isKept) this.statements.clear()
+    return this.#expectLink(wanted, sql)
   }
 
   /**
@@ -160,9 +167,13 @@ export class ServerConnection {
    */
   beginRestore(wanted: Link, tenancy: Tenancy): Buffer | undefined {
     if (this.#lost === 'nothing') return undefined
-    this.#wanted = wanted
-    this.#replies.expectLink()
-    return query(restoreQuery(wanted, tenancy, this.#lost === 'all'))
+    return this.#expectLink(wanted, restoreQuery(wanted, tenancy, this.#lost === 'all'))
+  }
+
+  /** The bytes that take it to its resting state. The sink hears `settled`, or `lost`. */
+  beginReset(): Buffer {
+    this.statements.clear()
+    return this.#expectLink(undefined, resetQuery())
   }
 
   /** Notes that a message is about to be written, so that its reply is known when it comes. */
@@ -212,6 +223,7 @@ export class ServerConnection {
       this.#socket.destroy()
       return
     }
+    this.#socket.setTimeout(FAREWELL_MS, () => this.#socket.destroy())
     this.#socket.write(terminate())
     this.#socket.destroySoon()
   }
@@ -244,15 +256,28 @@ export class ServerConnection {
     }
     this.#link = this.#wanted
     this.#lost = 'nothing'
-    this.#isDirty = false
+    this.#dirt = 'none'
     this.#sink?.linked()
   }
 
+  #expectLink(wanted: Link | undefined, sql: string): Buffer {
+    this.#wanted = wanted
+    this.#replies.expectLink()
+    return query(sql)
+  }
+
   #stateChanged(tag: string): void {
-    this.#isDirty = true
+    if (tag === 'SET' || tag === 'RESET') {
+      if (this.#dirt === 'none') this.#dirt = 'settings'
+      if (tag === 'RESET' && this.#lost === 'nothing') this.#lost = 'some'
+      return
+    }
+    this.#dirt = 'session'
     if (tag === 'DISCARD ALL') this.#lost = 'all'
-    else if (tag === 'RESET' && this.#lost === 'nothing') this.#lost = 'some'
-    if (tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL') this.statements.clear()
+    if (tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL') {
+      this.statements.clear()
+      this.#sink?.statementsDropped()
+    }
   }
 
   #lose(reason: string, cause?: unknown): void {

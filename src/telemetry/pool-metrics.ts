@@ -16,6 +16,7 @@ interface PoolTotals {
   idle: number
   active: number
   canceling: number
+  resetting: number
   login: number
   waiting: number
   oldestWaitMs: number
@@ -64,7 +65,7 @@ export class PoolMetrics {
     const totals = this.#totals(pools)
     for (const gauge of [this.#servers, this.#waiting, this.#oldestWait]) gauge.reset()
     for (const [pool, total] of totals) {
-      for (const state of ['idle', 'active', 'canceling', 'login'] as const) {
+      for (const state of ['idle', 'active', 'canceling', 'resetting', 'login'] as const) {
         this.#servers.set({ pool, state }, total[state])
       }
       this.#waiting.set({ pool }, total.waiting)
@@ -87,6 +88,7 @@ export class PoolMetrics {
       total.idle += counts.idle
       total.active += counts.leased
       total.canceling += counts.canceling
+      total.resetting += counts.resetting
       total.login += counts.connecting
       total.waiting += counts.waiting
       total.oldestWaitMs = Math.max(total.oldestWaitMs, counts.oldestWaitMs)
@@ -96,7 +98,7 @@ export class PoolMetrics {
 }
 
 function emptyTotals(): PoolTotals {
-  return { idle: 0, active: 0, canceling: 0, login: 0, waiting: 0, oldestWaitMs: 0 }
+  return { idle: 0, active: 0, canceling: 0, resetting: 0, login: 0, waiting: 0, oldestWaitMs: 0 }
 }
 
 function observePools(registry: Registry, labels: PoolLabels): PoolObserver {

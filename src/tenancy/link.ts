@@ -50,15 +50,22 @@ export function restingSettings(source: Pick<LinkSource, 'tenancy' | 'settings'>
 }
 
 /**
+ * What a server connection may hold beyond its link: nothing; values of settings, roles among
+ * them; or anything that a session can make.
+ */
+export type Dirt = 'none' | 'settings' | 'session'
+
+/** Settings first: a `statement_timeout` that was left must not hit what follows. */
+const SETTINGS_RESET = ['RESET ALL', 'RESET SESSION AUTHORIZATION', 'RESET ROLE']
+
+/**
  * Takes everything back that a session can leave behind. It stands inside the transaction of the
  * link that follows: `DISCARD ALL` can't, so its parts are spelled out.
  *
  * @see https://www.postgresql.org/docs/current/sql-discard.html
  */
-const RESET_STATEMENTS = [
-  'RESET SESSION AUTHORIZATION',
-  'RESET ROLE',
-  'RESET ALL',
+const SESSION_RESET = [
+  ...SETTINGS_RESET,
   'CLOSE ALL',
   'UNLISTEN *',
   'DEALLOCATE ALL',
@@ -75,19 +82,23 @@ const RELEASE_LOCKS = 'pg_catalog.pg_advisory_unlock_all()'
  * every later statement: bytes that were written behind it never run on a half-linked connection.
  *
  * @param current - `undefined` means the resting state.
- * @param isDirty - The connection may hold state beyond `current`: reset it first.
+ * @param dirt - What the connection may hold beyond `current`: it is reset first.
  */
-export function linkQuery(
-  current: Link | undefined,
-  wanted: Link,
-  isDirty: boolean,
-): string | undefined {
-  if (!isDirty && current?.key === wanted.key) return undefined
-  if (!isDirty && current?.tenantKey === wanted.tenantKey) return settingsQuery(current, wanted)
+export function linkQuery(current: Link | undefined, wanted: Link, dirt: Dirt): string | undefined {
+  const isSameTenant = current?.tenantKey === wanted.tenantKey
+  if (dirt === 'none' && current?.key === wanted.key) return undefined
+  if (dirt === 'none' && current !== undefined && isSameTenant) {
+    return settingsQuery(current, wanted)
+  }
   const settings = [...wanted.tenantSettings, ...wanted.clientSettings].map(setConfig)
-  const mustReset = isDirty || current !== undefined
-  if (!mustReset) return block(settings.length === 0 ? [] : [`SELECT ${settings.join(', ')}`])
-  return block([...RESET_STATEMENTS, `SELECT ${[RELEASE_LOCKS, ...settings].join(', ')}`])
+  if (dirt === 'none' && current === undefined) return block(select(settings))
+  if (dirt === 'settings' && isSameTenant) return block([...SETTINGS_RESET, ...select(settings)])
+  return block([...SESSION_RESET, ...select([RELEASE_LOCKS, ...settings])])
+}
+
+/** The simple query that takes a server connection to its resting state, whatever was done to it. */
+export function resetQuery(): string {
+  return block([...SESSION_RESET, ...select([RELEASE_LOCKS])])
 }
 
 /**
@@ -100,13 +111,13 @@ export function linkQuery(
 export function restoreQuery(link: Link, tenancy: LinkSource['tenancy'], isWhole: boolean): string {
   if (isWhole) {
     const settings = [...link.tenantSettings, ...link.clientSettings].map(setConfig)
-    return block(settings.length === 0 ? [] : [`SELECT ${settings.join(', ')}`])
+    return block(select(settings))
   }
   const lost = restingSettings({ tenancy, settings: [] }).flatMap((resting) => {
     const wanted = link.tenantSettings.find(({ name }) => name === resting.name)
     return wanted === undefined ? [] : [setConfigIfResting(wanted, resting)]
   })
-  return block(lost.length === 0 ? [] : [`SELECT ${lost.join(', ')}`])
+  return block(select(lost))
 }
 
 /** From one client of a tenant to another: only the clients' own settings differ. */
@@ -119,7 +130,7 @@ function settingsQuery(current: Link, wanted: Link): string {
   const settings = [...ofTenant, ...wanted.clientSettings].map(setConfig)
   return block([
     ...dropped.map(({ name }) => `RESET ${quoteSettingName(name)}`),
-    ...(settings.length === 0 ? [] : [`SELECT ${settings.join(', ')}`]),
+    ...select(settings),
   ])
 }
 
@@ -153,6 +164,10 @@ function setConfigIfResting(wanted: Setting, resting: Setting): string {
   const present = `pg_catalog.current_setting(${quoteLiteral(resting.name)})`
   const isResting = `${present} OPERATOR(pg_catalog.=) ${quoteLiteral(resting.value)}`
   return `CASE WHEN ${isResting} THEN ${setConfig(wanted)} END`
+}
+
+function select(expressions: readonly string[]): string[] {
+  return expressions.length === 0 ? [] : [`SELECT ${expressions.join(', ')}`]
 }
 
 function block(statements: readonly string[]): string {

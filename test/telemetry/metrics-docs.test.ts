@@ -31,7 +31,15 @@ async function fullPage() {
 
 function drivable() {
   const metrics = new Metrics()
-  const counts = { idle: 1, leased: 0, canceling: 0, connecting: 0, waiting: 0, oldestWaitMs: 0 }
+  const counts = {
+    idle: 1,
+    leased: 0,
+    canceling: 0,
+    resetting: 0,
+    connecting: 0,
+    waiting: 0,
+    oldestWaitMs: 0,
+  }
   metrics.watch({
     pools: () => [{ name: 'a', counts: () => counts }],
     sessionCount: () => 1,

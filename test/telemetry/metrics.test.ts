@@ -11,6 +11,7 @@ const EMPTY: PoolCounts = {
   idle: 0,
   leased: 0,
   canceling: 0,
+  resetting: 0,
   connecting: 0,
   waiting: 0,
   oldestWaitMs: 0,
