@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { ConnectionGate } from '../limits/connection-gate.ts'
 import { TooManyClientsError } from '../limits/limits-errors.ts'
-import { fatalResponse } from '../session/fatal-response.ts'
+import { endClient } from '../session/end-client.ts'
 import { ListenError } from './listener-errors.ts'
 
 /** Where clients are awaited. */
@@ -55,8 +55,7 @@ export class Listener {
   #accepted(socket: Socket): void {
     if (!this.#gate.tryEnter()) {
       socket.on('error', () => socket.destroy())
-      socket.write(fatalResponse(new TooManyClientsError(this.#gate.count)))
-      socket.destroySoon()
+      endClient(socket, new TooManyClientsError(this.#gate.count))
       return
     }
     socket.once('close', () => this.#gate.leave())

@@ -14,7 +14,7 @@ import type { FirstPacket } from '../wire/startup-packet.ts'
 import { ProtocolViolationError } from '../wire/wire-errors.ts'
 import { type Admitted, admit, learnParameters } from './admit.ts'
 import { ClientChannel } from './client-channel.ts'
-import { fatalResponse } from './fatal-response.ts'
+import { endClient } from './end-client.ts'
 import { Session } from './session.ts'
 import {
   ClientGoneError,
@@ -71,7 +71,7 @@ async function letIn(arrival: Arrival, parts: SessionParts): Promise<void> {
   const packet = await readRequest(channel)
   if (packet.kind === 'cancel') {
     await cancel(packet, parts)
-    arrival.socket.destroySoon()
+    endClient(arrival.socket, undefined)
     return
   }
   if (parts.sessions.isDraining) throw new ShutdownError()
@@ -168,6 +168,5 @@ function sendAway(
     detail: foreseen.message,
     reason,
   })
-  socket.write(fatalResponse(foreseen))
-  socket.destroySoon()
+  endClient(socket, foreseen)
 }

@@ -13,7 +13,7 @@ import { ServerLostError } from '../server/server-errors.ts'
 import type { Link } from '../tenancy/link.ts'
 import type { Admission } from './admission.ts'
 import { Deadline } from './deadline.ts'
-import { fatalResponse } from './fatal-response.ts'
+import { endClient } from './end-client.ts'
 import { requestReadiness } from './request-readiness.ts'
 import {
   IdleClientError,
@@ -122,7 +122,7 @@ export class Session implements Waiter {
     const state = this.#state
     if (state.kind !== 'active' && state.kind !== 'leaving') return
     const { server } = state.lease
-    if (this.#isCanceling || server.isSettled) return
+    if (this.#isCanceling || server.isSettled || server.isLinking) return
     this.#isCanceling = true
     const { pool, options } = this.#admission
     const endHold = pool.holdForCancel(server)
@@ -305,9 +305,8 @@ export class Session implements Waiter {
     const isSayable = !(error instanceof ServerLostError) || error.isReportable
     if (error !== undefined) {
       this.#parts.logger.warn('session ended', { ...this.#fields(error.message), code: error.code })
-      if (isSayable) this.#socket.write(fatalResponse(error))
     }
-    this.#socket.destroySoon()
+    endClient(this.#socket, isSayable ? error : undefined)
   }
 
   #fields(detail: string): Record<string, string | number> {

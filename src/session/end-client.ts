@@ -1,0 +1,26 @@
+import type { Socket } from 'node:net'
+import type { ProxyError } from '../base/proxy-error.ts'
+import { errorResponse } from '../wire/backend-messages.ts'
+
+/** The ErrorResponse that ends a session. */
+function fatalResponse(error: ProxyError): Buffer {
+  return errorResponse({
+    severity: 'FATAL',
+    code: error.sqlState,
+    message: error.clientMessage,
+    hint: error.hint,
+  })
+}
+
+/** Longest time that a client is given to take what was said last, in ms. */
+const FAREWELL_MS = 5000
+
+/**
+ * Ends a client's connection, with `error` as the last word. What was written before still goes
+ * out, but a client that does not read is not waited for.
+ */
+export function endClient(socket: Socket, error: ProxyError | undefined): void {
+  socket.setTimeout(FAREWELL_MS, () => socket.destroy())
+  if (error !== undefined) socket.write(fatalResponse(error))
+  socket.destroySoon()
+}
