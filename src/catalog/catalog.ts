@@ -30,6 +30,5 @@ export type Resolution =
 
 /** The authority on tenants and logins. */
 export interface Catalog {
-  /** @throws CatalogUnavailableError - when the catalog can't answer. */
   resolve(request: RouteRequest): Promise<Resolution>
 }

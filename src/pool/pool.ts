@@ -320,8 +320,7 @@ export class Pool {
     this.#offer(server)
   }
 
-  #connectFailed(error: unknown): undefined {
-    this.#connecting -= 1
+  #connectFailed(error: unknown): void {
     const failure =
       error instanceof ProxyError
         ? error
