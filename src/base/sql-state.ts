@@ -16,6 +16,7 @@ export const SqlState = {
   undefinedObject: '42704',
   tooManyConnections: '53300',
   programLimitExceeded: '54000',
+  cantChangeRuntimeParam: '55P02',
   queryCanceled: '57014',
   adminShutdown: '57P01',
   cannotConnectNow: '57P03',

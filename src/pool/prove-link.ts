@@ -31,7 +31,7 @@ export function proveLink(
       waitMs: options.waitMs,
       granted(lease) {
         options.signal.removeEventListener('abort', abandon)
-        tryLink(pool, lease, link).then(resolve, reject)
+        tryLink({ pool, link, signal: options.signal }, lease).then(resolve, reject)
       },
       refused(error) {
         options.signal.removeEventListener('abort', abandon)
@@ -44,26 +44,43 @@ export function proveLink(
   })
 }
 
-function tryLink(pool: Pool, lease: Lease, link: Link): Promise<ReadonlyMap<string, string>> {
+/** A link to be tried, for as long as somebody waits for it. */
+interface Trial {
+  readonly pool: Pool
+  readonly link: Link
+  readonly signal: AbortSignal
+}
+
+function tryLink(
+  { pool, link, signal }: Trial,
+  lease: Lease,
+): Promise<ReadonlyMap<string, string>> {
   const { server } = lease
   return new Promise((resolve, reject) => {
+    const giveUp = () => {
+      lease.discard('timeout')
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', giveUp)
     const sink: ReplySink = {
       replyBytes() {},
       linked() {},
       statementsDropped() {},
       drained() {},
       settled() {
+        signal.removeEventListener('abort', giveUp)
         resolve(pool.learn(server))
         lease.release()
       },
       lost(error: ProxyError) {
+        signal.removeEventListener('abort', giveUp)
         lease.discard('linkFailed')
         reject(error)
       },
     }
     server.attach(sink)
-    const bytes = server.beginLink(link)
-    if (bytes === undefined) sink.settled()
-    else server.write(bytes)
+    const request = server.beginLink(link)
+    if (request === undefined) sink.settled()
+    else server.write(request.bytes)
   })
 }

@@ -1,6 +1,6 @@
 import { ProxyError } from '../base/proxy-error.ts'
 import type { ReplySink } from '../server/reply-sink.ts'
-import type { ServerConnection } from '../server/server-connection.ts'
+import type { LinkRequest, ServerConnection } from '../server/server-connection.ts'
 import { mayEndTransaction } from '../sql/transaction-end.ts'
 import type { RequestStream } from './request-stream.ts'
 
@@ -20,14 +20,24 @@ export interface RelayClient {
 export interface RelayListener {
   /** No reply is owed and no request is half sent. */
   turnSettled(): void
-  /** The server connection is gone, and with it whatever it was doing. */
-  turnLost(error: ProxyError): void
+  /**
+   * The server connection is gone, and with it whatever it was doing.
+   *
+   * @param unsent - The requests of the turn, if none of them was sent: they may be tried again.
+   */
+  turnLost(error: ProxyError, unsent: readonly Buffer[] | undefined): void
 }
 
 /** Where a turn stands: a link's answer is awaited, or bytes flow. */
 type Turn =
   | { readonly kind: 'none' }
-  | { readonly kind: 'linking'; readonly server: ServerConnection; readonly held: Buffer[] }
+  | {
+      readonly kind: 'linking'
+      readonly server: ServerConnection
+      readonly held: Buffer[]
+      /** The first request went out with the link. */
+      readonly isUnderWay: boolean
+    }
   | { readonly kind: 'flowing'; readonly server: ServerConnection }
 
 const NO_TURN: Turn = { kind: 'none' }
@@ -51,31 +61,31 @@ export class Relay implements ReplySink {
   /**
    * Begins a turn with the requests that brought it about. A link travels in the same write as
    * the first chunk; later ones wait until it is acknowledged. So does a first chunk that could
-   * end the transaction block in which a failed link leaves the server.
+   * end the transaction block in which a failed link leaves the server, and any chunk behind a
+   * risky link.
    *
-   * @param linkBytes - From `beginLink` or `beginRestore` of the server connection.
+   * @param link - From `beginLink` or `beginRestore` of the server connection.
    */
   begin(
     server: ServerConnection,
-    linkBytes: Buffer | undefined,
+    link: LinkRequest | undefined,
     requests: readonly Buffer[],
   ): void {
     server.attach(this)
-    if (linkBytes === undefined) {
+    if (link === undefined) {
       this.#turn = { kind: 'flowing', server }
       for (const chunk of requests) this.#request(server, chunk)
       this.#settleUnanswered(server)
       return
     }
-    const held = [...requests]
-    this.#turn = { kind: 'linking', server, held }
-    const first = held[0]
-    if (first === undefined || mayEndTransaction(first) || this.#requests.mayBindEnd(first)) {
-      server.write(linkBytes)
+    const [first, ...later] = requests
+    if (first === undefined || link.isRisky || this.#mayEndBlock(first)) {
+      this.#turn = { kind: 'linking', server, held: [...requests], isUnderWay: false }
+      server.write(link.bytes)
       return
     }
-    held.shift()
-    this.#write(server, [linkBytes, ...this.#requests.push(first, server)])
+    this.#turn = { kind: 'linking', server, held: later, isUnderWay: true }
+    this.#write(server, [link.bytes, ...this.#requests.push(first, server)])
   }
 
   /** More bytes of the client in the course of a turn. */
@@ -136,8 +146,15 @@ export class Relay implements ReplySink {
   }
 
   lost(error: ProxyError): void {
+    const turn = this.#turn
     this.#turn = NO_TURN
-    this.#listener.turnLost(error)
+    const isUnsent = turn.kind === 'linking' && !turn.isUnderWay
+    this.#listener.turnLost(error, isUnsent ? turn.held : undefined)
+  }
+
+  /** Whether a failed link's transaction block might not hold `request` back. */
+  #mayEndBlock(request: Buffer): boolean {
+    return mayEndTransaction(request) || this.#requests.mayBindEnd(request)
   }
 
   /** Leftovers of a failed copy, or a lone Flush, end a turn that no reply will end. */

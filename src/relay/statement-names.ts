@@ -21,6 +21,13 @@ export interface StatementLimits {
   readonly maxPreparedPerClient: number
 }
 
+/** A frame that uses a statement: what it is owed, and where the name begins. */
+interface Naming {
+  readonly frame: Frame
+  readonly owed: 'bind' | 'describe'
+  readonly nameStart: number
+}
+
 /**
  * One client's prepared statements in transaction mode. Each is known to servers under a name of
  * our own, and is prepared on whichever server connection the client gets before it is used there.
@@ -105,28 +112,29 @@ export class StatementNames {
   }
 
   #bind(frame: Frame, server: ServerConnection, frames: FrameStream): FrameFate {
-    const portalStart = frame.start + FRAME_HEAD_BYTES
-    const portalEnd = endOfString(frame, portalStart)
-    const nameEnd = endOfString(frame, portalEnd + 1)
-    const statement = this.#lookUp(frame, server, { start: portalEnd + 1, end: nameEnd })
-    if (statement === undefined) return pass(server, 'bind')
-    prepare(statement, server, frames)
-    server.owe('bind')
-    const portal = frame.chunk.subarray(portalStart, portalEnd + 1)
-    frames.replaceHead(...renamed(frame, portal, { statement, nameEnd }))
-    return 'pass'
+    const portalEnd = endOfString(frame, frame.start + FRAME_HEAD_BYTES)
+    return this.#rename({ frame, owed: 'bind', nameStart: portalEnd + 1 }, server, frames)
   }
 
   #describe(frame: Frame, server: ServerConnection, frames: FrameStream): FrameFate {
     const kindAt = frame.start + FRAME_HEAD_BYTES
     if (frame.chunk[kindAt] !== STATEMENT_KIND) return pass(server, 'describe')
-    const nameEnd = endOfString(frame, kindAt + 1)
-    const statement = this.#lookUp(frame, server, { start: kindAt + 1, end: nameEnd })
-    if (statement === undefined) return pass(server, 'describe')
+    return this.#rename({ frame, owed: 'describe', nameStart: kindAt + 1 }, server, frames)
+  }
+
+  /** Puts the server's name for a statement in place of the client's, and the statement there. */
+  #rename(
+    { frame, owed, nameStart }: Naming,
+    server: ServerConnection,
+    frames: FrameStream,
+  ): FrameFate {
+    const nameEnd = endOfString(frame, nameStart)
+    const statement = this.#lookUp(frame, server, { start: nameStart, end: nameEnd })
+    if (statement === undefined) return pass(server, owed)
     prepare(statement, server, frames)
-    server.owe('describe')
-    const kind = frame.chunk.subarray(kindAt, kindAt + 1)
-    frames.replaceHead(...renamed(frame, kind, { statement, nameEnd }))
+    server.owe(owed)
+    const before = frame.chunk.subarray(frame.start + FRAME_HEAD_BYTES, nameStart)
+    frames.replaceHead(...renamed(frame, before, { statement, nameEnd }))
     return 'pass'
   }
 

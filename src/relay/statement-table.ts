@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { Statement } from '../server/prepared-statements.ts'
 import { mayEndTransaction } from '../sql/transaction-end.ts'
 
@@ -12,7 +12,13 @@ export class StatementTable {
   readonly #forget = new FinalizationRegistry<string>((key) => {
     if (this.#statements.get(key)?.deref() === undefined) this.#statements.delete(key)
   })
+  readonly #prefix: string
   #lastNumber = 0
+
+  /** @param prefix - Of the names on servers; random, so that no client can guess one. */
+  constructor(prefix = `pgusher_${randomBytes(6).toString('hex')}_`) {
+    this.#prefix = prefix
+  }
 
   /** @param tail - Body of Parse behind the name; copied, so it may lie in a bigger chunk. */
   intern(tenantKey: string, tail: Buffer): Statement {
@@ -21,7 +27,7 @@ export class StatementTable {
     if (known !== undefined) return known
     this.#lastNumber += 1
     const statement = {
-      serverName: `pgusher_${this.#lastNumber}`,
+      serverName: `${this.#prefix}${this.#lastNumber}`,
       tail: Buffer.from(tail),
       mayEndTransaction: mayEndTransaction(tail),
     }

@@ -17,6 +17,18 @@ const FAREWELL_MS = 5000
 
 let lastId = 0
 
+/** A link on its way to the server. */
+export interface LinkRequest {
+  /** To be written before the client's own bytes. */
+  readonly bytes: Buffer
+  /**
+   * Settings that another tenant made are in force until the link has undone them, and may make it
+   * fail: nothing of the client should follow before it is acknowledged, so that another
+   * connection can be tried.
+   */
+  readonly isRisky: boolean
+}
+
 /** Limits and marks of one server connection. */
 export interface ServerConnectionOptions {
   /** Where it leads; for log messages. */
@@ -49,6 +61,7 @@ export class ServerConnection {
   #dirt: Dirt = 'none'
   /** How much of the link the client itself took back, by RESET or DISCARD ALL. */
   #lost: 'nothing' | 'some' | 'all' = 'nothing'
+  #isDistrusted = false
   #isPaused = false
   #isClosed = false
 
@@ -94,7 +107,7 @@ export class ServerConnection {
 
   /** ReadyForQuery `I` was the last word and nothing is owed: it may pass to somebody else. */
   get isClean(): boolean {
-    if (this.#isClosed || this.#replies.ledger.isDoubtful) return false
+    if (this.#isClosed || this.#isDistrusted || this.#replies.ledger.isDoubtful) return false
     return this.#replies.isSettled && this.transactionStatus === 'idle'
   }
 
@@ -143,31 +156,37 @@ export class ServerConnection {
     this.resume()
   }
 
+  /** Something may still happen to it that nobody can see coming: it must not be lent again. */
+  distrust(): void {
+    this.#isDistrusted = true
+  }
+
   /** Anything may have been done to it: it must be reset before it is used again. */
   markDirty(): void {
     this.#dirt = 'session'
   }
 
   /**
-   * The bytes that move it to `wanted`, to be written before the client's own; `undefined` when it
-   * is there already. The sink hears `linked`, or `lost` with a `LinkFailedError`.
+   * What moves it to `wanted`; `undefined` when it is there already. The sink hears `linked`, or
+   * `lost` with a `LinkFailedError`.
    */
-  beginLink(wanted: Link): Buffer | undefined {
+  beginLink(wanted: Link): LinkRequest | undefined {
     const sql = linkQuery(this.#link, wanted, this.#dirt)
     if (sql === undefined) return undefined
-    const isKept = this.#dirt !== 'session' && this.#link?.tenantKey === wanted.tenantKey
-    if (!isKept) this.statements.clear()
-    return this.#expectLink(wanted, sql)
+    const isSameTenant = this.#link?.tenantKey === wanted.tenantKey
+    if (!isSameTenant || this.#dirt === 'session') this.statements.clear()
+    const isRisky = this.#dirt !== 'none' && !isSameTenant
+    return { bytes: this.#expectLink(wanted, sql), isRisky }
   }
 
   /**
-   * The bytes that put `wanted` in force again where the client itself took it back, to be written
-   * before its next request; `undefined` when nothing was lost. For a client that keeps the
-   * connection between its transactions.
+   * What puts `wanted` in force again where the client itself took it back; `undefined` when
+   * nothing was lost. For a client that keeps the connection between its transactions.
    */
-  beginRestore(wanted: Link, tenancy: Tenancy): Buffer | undefined {
+  beginRestore(wanted: Link, tenancy: Tenancy): LinkRequest | undefined {
     if (this.#lost === 'nothing') return undefined
-    return this.#expectLink(wanted, restoreQuery(wanted, tenancy, this.#lost === 'all'))
+    const sql = restoreQuery(wanted, tenancy, this.#lost === 'all')
+    return { bytes: this.#expectLink(wanted, sql), isRisky: false }
   }
 
   /** The bytes that take it to its resting state. The sink hears `settled`, or `lost`. */

@@ -54,7 +54,7 @@ export async function acceptClient(socket: Socket, parts: SessionParts): Promise
     controller.abort(new StartupTimeoutError(options.startupMs)),
   )
   // A reset connection reports an error and then closes: the close is what the session acts on.
-  socket.on('error', () => socket.destroy())
+  socket.on('error', destroySocket)
   const channel = new ClientChannel(socket, signal)
   const acceptedMs = parts.clock.nowMs()
   try {
@@ -64,6 +64,11 @@ export async function acceptClient(socket: Socket, parts: SessionParts): Promise
   } finally {
     timer.cancel()
   }
+}
+
+/** No closure: one would keep the login's signal and timer for as long as the session lasts. */
+function destroySocket(this: Socket): void {
+  this.destroy()
 }
 
 async function letIn(arrival: Arrival, parts: SessionParts): Promise<void> {

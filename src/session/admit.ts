@@ -3,6 +3,7 @@ import { authenticate } from '../auth/authenticate.ts'
 import type { Route } from '../catalog/route.ts'
 import { proveLink } from '../pool/prove-link.ts'
 import { LinkFailedError } from '../server/server-errors.ts'
+import { foldCase } from '../sql/fold-case.ts'
 import { admitClientSettings } from '../tenancy/client-settings.ts'
 import type { Link } from '../tenancy/link.ts'
 import { buildLink } from '../tenancy/link.ts'
@@ -63,12 +64,16 @@ export async function learnParameters(
   try {
     return await proveLink(pool, link, { waitMs: route.timeouts.waitMs, signal })
   } catch (error) {
-    const isClients =
-      error instanceof LinkFailedError &&
-      error.serverSqlState.startsWith(DATA_EXCEPTION) &&
-      link.clientSettings.length > 0
-    throw isClients ? new ClientSettingError(error.serverMessage, { cause: error }) : error
+    if (!(error instanceof LinkFailedError) || !isOfClient(error, link)) throw error
+    throw new ClientSettingError(error, { cause: error })
   }
+}
+
+/** Tenant's and client's settings travel in one statement: the server names the one it refused. */
+function isOfClient({ serverSqlState, serverMessage }: LinkFailedError, link: Link): boolean {
+  const { clientSettings } = link
+  if (serverSqlState.startsWith(DATA_EXCEPTION) && clientSettings.length > 0) return true
+  return clientSettings.some(({ name }) => foldCase(serverMessage).includes(`"${name}"`))
 }
 
 /** We speak 3.0: a newer minor version and options that we don't know are answered as such. */

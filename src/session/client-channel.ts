@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { AuthChannel } from '../auth/authenticate.ts'
+import { isLoopbackAddress } from '../server/loopback.ts'
 import { MessageBuffer } from '../wire/message-buffer.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
 import type { FirstPacket } from '../wire/startup-packet.ts'
@@ -36,7 +37,8 @@ export class ClientChannel implements AuthChannel {
     this.#socket = socket
     this.#signal = signal
     this.address = socket.remoteAddress ?? 'local'
-    this.isLoopback = isLocal(socket.remoteAddress)
+    // A unix socket has no address, and is local all the same.
+    this.isLoopback = socket.remoteAddress === undefined || isLoopbackAddress(socket.remoteAddress)
     socket.on('data', this.#received)
     socket.on('end', this.#gone)
     socket.on('close', this.#gone)
@@ -122,10 +124,4 @@ export class ClientChannel implements AuthChannel {
     this.#pending = undefined
     return pending
   }
-}
-
-/** Unix sockets have no address. */
-function isLocal(address: string | undefined): boolean {
-  if (address === undefined) return true
-  return address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.')
 }

@@ -88,16 +88,33 @@ export class ShutdownError extends ProxyError {
   }
 }
 
-/** The client's own settings were refused by the server, in the server's words. */
+/** How a server may refuse a setting, beside finding its value wrong. */
+const SETTING_REFUSALS = [
+  SqlState.featureNotSupported,
+  SqlState.insufficientPrivilege,
+  SqlState.undefinedObject,
+  SqlState.cantChangeRuntimeParam,
+] as const
+
+/** What the server said of a setting. */
+export interface SettingRefusal {
+  readonly serverSqlState: string
+  readonly serverMessage: string
+}
+
+/** One of the client's own settings was refused by the server; told in the server's words. */
 export class ClientSettingError extends ProxyError {
   override readonly code = 'CLIENT_SETTING_INVALID'
-  override readonly sqlState = SqlState.invalidParameterValue
+  override readonly sqlState: SqlState
   override readonly origin = 'client'
   override readonly clientMessage: string
 
-  constructor(serverMessage: string, options?: ErrorOptions) {
-    super(`the server refused a setting of the client: ${serverMessage}`, options)
-    this.clientMessage = serverMessage
+  /** @param refusal - Its SQLSTATE is kept if it tells of a setting; else it is a wrong value. */
+  constructor(refusal: SettingRefusal, options?: ErrorOptions) {
+    super(`the server refused a setting of the client: ${refusal.serverMessage}`, options)
+    const known = SETTING_REFUSALS.find((state) => state === refusal.serverSqlState)
+    this.sqlState = known ?? SqlState.invalidParameterValue
+    this.clientMessage = refusal.serverMessage
   }
 }
 

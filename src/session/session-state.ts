@@ -20,7 +20,7 @@ export type SessionState =
 export const NEXT_STATES = {
   idle: ['idle', 'waiting', 'active', 'closed'],
   waiting: ['active', 'closed'],
-  active: ['idle', 'leaving', 'closed'],
+  active: ['idle', 'waiting', 'active', 'leaving', 'closed'],
   leaving: ['closed'],
   closed: [],
 } as const satisfies Record<SessionState['kind'], readonly SessionState['kind'][]>

@@ -49,6 +49,10 @@ export class Session implements Waiter {
   #state: SessionState = IDLE
   #isDraining = false
   #isCanceling = false
+  /** The running request met its time limit, and the server was asked to give it up. */
+  #isOverdue = false
+  /** The running request lost its server connection once before it was sent. */
+  #isSecondTry = false
 
   constructor(socket: Socket, admission: Admission, parts: SessionParts) {
     this.id = admission.id
@@ -97,6 +101,8 @@ export class Session implements Waiter {
   /** The relay: no reply is owed and no request is half sent. */
   turnSettled(): void {
     const state = this.#state
+    this.#isOverdue = false
+    this.#isSecondTry = false
     if (state.kind === 'leaving') {
       this.#close({ reason: 'clientGone' })
       return
@@ -113,14 +119,22 @@ export class Session implements Waiter {
   }
 
   /** The relay: the server connection is gone. */
-  turnLost(error: ProxyError): void {
-    this.#close({ error, reason: error instanceof ServerLostError ? 'lost' : 'linkFailed' })
+  turnLost(error: ProxyError, unsent: readonly Buffer[] | undefined): void {
+    const reason = error instanceof ServerLostError ? 'lost' : 'linkFailed'
+    const state = this.#state
+    if (unsent === undefined || this.#isSecondTry || state.kind !== 'active') {
+      this.#close({ error, reason })
+      return
+    }
+    this.#isSecondTry = true
+    state.lease.discard(reason)
+    this.#checkOut([...unsent])
   }
 
   /** Cancels the query that runs at this moment, if any. Never throws. */
   async cancel(): Promise<void> {
     const state = this.#state
-    if (state.kind !== 'active' && state.kind !== 'leaving') return
+    if (!isHolding(state)) return
     const { server } = state.lease
     if (this.#isCanceling || server.isSettled || server.isLinking) return
     this.#isCanceling = true
@@ -129,6 +143,8 @@ export class Session implements Waiter {
     try {
       await forwardCancel(this.route.target, server, { timeoutMs: options.cancelMs })
     } catch (error) {
+      // It may still be on its way: whatever runs there next must not be hit by it.
+      server.distrust()
       this.#parts.logger.warn('cancel not forwarded', this.#fields(String(error)))
     } finally {
       this.#isCanceling = false
@@ -190,18 +206,18 @@ export class Session implements Waiter {
       this.#move({ kind: 'idle', held: request.length === 0 ? undefined : request })
       return
     }
-    this.#checkOut(request)
+    this.#checkOut([request])
   }
 
-  #checkOut(request: Buffer): void {
+  #checkOut(requests: Buffer[]): void {
     const lease = this.#admission.pool.checkout(this)
     if (this.#state.kind === 'closed') return
     if (lease !== undefined) {
-      this.#begin(lease, [request])
+      this.#begin(lease, requests)
       return
     }
     this.#deadline.set(0)
-    this.#move({ kind: 'waiting', requests: [request] })
+    this.#move({ kind: 'waiting', requests })
   }
 
   #begin(lease: Lease, requests: readonly Buffer[]): void {
@@ -253,7 +269,7 @@ export class Session implements Waiter {
     const state = this.#state
     if (state.kind === 'idle') {
       this.#close({ error: new IdleClientError(idleClientMs), reason: 'timeout' })
-    } else if (state.kind === 'active' && !state.lease.server.isSettled) {
+    } else if (isHolding(state) && !state.lease.server.isSettled) {
       this.#cancelOverdue(queryMs)
     } else if (state.kind === 'active' && state.lease.server.transactionStatus === 'idle') {
       this.#close({ error: new IdleClientError(idleClientMs), reason: 'timeout' })
@@ -264,10 +280,11 @@ export class Session implements Waiter {
 
   /** Asks the server to give the query up, so that the client keeps its session. */
   #cancelOverdue(queryMs: number): void {
-    if (this.#isCanceling) {
+    if (this.#isOverdue) {
       this.#close({ error: new QueryTimeoutError(queryMs), reason: 'timeout' })
       return
     }
+    this.#isOverdue = true
     this.#parts.logger.warn('query timeout', this.#fields(`ran for ${queryMs} ms`))
     void this.cancel()
     this.#deadline.set(this.#admission.options.cancelMs)
@@ -281,7 +298,7 @@ export class Session implements Waiter {
     this.#deadline.stop()
     this.#relay.end()
     if (state.kind === 'waiting') this.#admission.pool.abandon(this)
-    if (state.kind === 'active' || state.kind === 'leaving') this.#giveBack(state.lease, end)
+    if (isHolding(state)) this.#giveBack(state.lease, end)
     this.#say(end.error)
     const { cancelKeys, sessions, pools, tenantGate, observer } = this.#parts
     cancelKeys.revoke(this.#admission.cancelKey)
@@ -328,4 +345,8 @@ function statementNames(admission: Admission, parts: SessionParts): StatementNam
   if (admission.route.pool.mode === 'session') return undefined
   const { link, options } = admission
   return new StatementNames(parts.statementTable, link.tenantKey, options.statements)
+}
+
+function isHolding(state: SessionState): state is Extract<SessionState, { readonly lease: Lease }> {
+  return state.kind === 'active' || state.kind === 'leaving'
 }

@@ -1,3 +1,4 @@
+import { foldCase } from '../sql/fold-case.ts'
 import { quoteLiteral, quoteSettingName } from '../sql/quote.ts'
 import { formatSearchPath } from '../sql/search-path.ts'
 import type { Setting, Tenancy } from './tenancy.ts'
@@ -122,16 +123,20 @@ export function restoreQuery(link: Link, tenancy: LinkSource['tenancy'], isWhole
 
 /** From one client of a tenant to another: only the clients' own settings differ. */
 function settingsQuery(current: Link, wanted: Link): string {
-  const kept = new Set(wanted.clientSettings.map(({ name }) => name))
-  const dropped = current.clientSettings.filter(({ name }) => !kept.has(name))
-  const ofTenant = wanted.tenantSettings.filter(({ name }) =>
-    dropped.some((setting) => setting.name === name),
-  )
+  const kept = namesOf(wanted.clientSettings)
+  const dropped = current.clientSettings.filter(({ name }) => !kept.has(foldCase(name)))
+  const lost = namesOf(dropped)
+  const ofTenant = wanted.tenantSettings.filter(({ name }) => lost.has(foldCase(name)))
   const settings = [...ofTenant, ...wanted.clientSettings].map(setConfig)
   return block([
     ...dropped.map(({ name }) => `RESET ${quoteSettingName(name)}`),
     ...select(settings),
   ])
+}
+
+/** Postgres tells setting names apart without regard to case. */
+function namesOf(settings: readonly Setting[]): ReadonlySet<string> {
+  return new Set(settings.map(({ name }) => foldCase(name)))
 }
 
 function tenantSettings(source: LinkSource): Setting[] {
