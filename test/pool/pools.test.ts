@@ -1,0 +1,103 @@
+import t from 'tap'
+import type { Route } from '../../src/catalog/route.ts'
+import { blindPoolObserver } from '../../src/pool/pool-observer.ts'
+import type { PoolOptions } from '../../src/pool/pool-options.ts'
+import { Pools, poolKey } from '../../src/pool/pools.ts'
+import type { TenantName } from '../../src/tenancy/tenant-name.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { Guest } from './pool-fixture.ts'
+
+const OPTIONS: Omit<PoolOptions, 'size'> = {
+  maxConnecting: 1,
+  connectTimeoutMs: 1_000,
+  idleServerMs: 0,
+  serverLifetimeMs: 0,
+  lifetimeJitter: 0,
+  maxWaiting: 10,
+  maxPreparedStatements: 10,
+  backoffMinMs: 100,
+  backoffMaxMs: 1_000,
+}
+const TARGET = { host: 'db', port: 5432, database: 'saas', user: 'pool', password: 'open sesame' }
+const ROUTE: Route = {
+  tenant: 'acme' as TenantName,
+  login: 'app',
+  target: TARGET,
+  tenancy: { strategy: 'schema', searchPath: ['acme'], setting: 'app.tenant_id' },
+  role: undefined,
+  settings: [],
+  pool: { mode: 'transaction', size: 2 },
+  timeouts: { waitMs: 0, idleClientMs: 0, idleInTransactionMs: 0, queryMs: 0 },
+  maxClients: 0,
+  version: 1,
+}
+const GLOBEX: Route = {
+  ...ROUTE,
+  tenant: 'globex' as TenantName,
+  login: 'other',
+  tenancy: { strategy: 'row', searchPath: ['public'], setting: 'app.tenant_id', value: '42' },
+  settings: [{ name: 'timezone', value: 'UTC' }],
+  version: 9,
+}
+const OWN: Route = { ...ROUTE, tenancy: { strategy: 'database' } }
+
+function rig(): Pools {
+  return new Pools({
+    options: () => OPTIONS,
+    observer: blindPoolObserver,
+    clock: new FakeClock(),
+  })
+}
+
+t.test('tenants of one server share a pool, whatever their strategy', async (t) => {
+  t.equal(poolKey(ROUTE), poolKey(GLOBEX))
+})
+
+t.test('what makes a pool another one', async (t) => {
+  const routes: readonly Route[] = [
+    ROUTE,
+    OWN,
+    { ...OWN, tenant: 'globex' as TenantName },
+    { ...OWN, settings: [{ name: 'timezone', value: 'UTC' }] },
+    { ...ROUTE, target: { ...TARGET, host: 'other' } },
+    { ...ROUTE, target: { ...TARGET, port: 5433 } },
+    { ...ROUTE, target: { ...TARGET, database: 'other' } },
+    { ...ROUTE, target: { ...TARGET, user: 'other' } },
+    { ...ROUTE, target: { ...TARGET, password: 'other' } },
+    { ...ROUTE, target: { ...TARGET, password: undefined } },
+    { ...ROUTE, tenancy: { strategy: 'schema', searchPath: ['acme'], setting: 'my.tenant' } },
+  ]
+  t.equal(new Set(routes.map(poolKey)).size, routes.length)
+  t.notMatch(routes.map(poolKey).join(), TARGET.password)
+})
+
+t.test('no pool is named after a secret', async (t) => {
+  const pool = rig().enter(OWN)
+  t.equal(pool.name, 'acme: pool@db:5432/saas')
+})
+
+t.test('a pool is forgotten when the last session has left it', async (t) => {
+  const pools = rig()
+  const pool = pools.enter(ROUTE)
+  t.equal(pools.enter(GLOBEX), pool)
+  t.equal(pools.count, 1)
+  pools.leave(pool)
+  pools.closeExpired()
+  t.equal(pools.count, 1)
+  pools.leave(pool)
+  t.equal(pools.count, 1)
+  pools.closeExpired()
+  t.equal(pools.count, 0)
+  t.not(pools.enter(ROUTE), pool)
+})
+
+t.test('drains all', async (t) => {
+  const pools = rig()
+  const all = [pools.enter(ROUTE), pools.enter(OWN)]
+  pools.drain()
+  for (const pool of all) {
+    const guest = new Guest()
+    t.equal(pool.checkout(guest), undefined)
+    t.equal(guest.error?.code, 'POOL_DRAINED')
+  }
+})
