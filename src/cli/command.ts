@@ -14,7 +14,7 @@ export interface CommandIo {
 }
 
 /** The command line makes no sense; the message says how it would. */
-export class UsageError extends Error {}
+class UsageError extends Error {}
 
 /**
  * The configuration file that a command is to read: `--config`, else `PGUSHER_CONFIG`.

@@ -36,6 +36,8 @@ interface Naming {
  */
 export class StatementNames {
   readonly #byName = new Map<string, Statement>()
+  /** Names whose Parse is not answered yet, and in which batch it was sent. */
+  readonly #underWay = new Map<string, { readonly batch: number }>()
   readonly #table: StatementTable
   readonly #tenantKey: string
   readonly #limits: StatementLimits
@@ -72,6 +74,7 @@ export class StatementNames {
   /** Every name is free again. */
   clear(): void {
     this.#byName.clear()
+    this.#underWay.clear()
   }
 
   #parse(frame: Frame, server: ServerConnection, frames: FrameStream): FrameFate {
@@ -85,30 +88,43 @@ export class StatementNames {
     const nameEnd = endOfString(frame, nameStart)
     const name = chunk.toString('latin1', nameStart, nameEnd)
     const taken = this.#byName.get(name)
-    if (taken !== undefined) {
+    if (taken !== undefined && !this.#isUnsure(name, server)) {
       // The name is in use: the server says so itself when it gets its own name a second time.
       prepare(taken, server, frames)
       return sendParse({ statement: taken }, server, frames)
     }
-    if (this.#byName.size >= this.#limits.maxPreparedPerClient) {
+    if (taken === undefined && this.#byName.size >= this.#limits.maxPreparedPerClient) {
       throw new TooManyStatementsError(this.#limits.maxPreparedPerClient)
     }
     const tail = chunk.subarray(nameEnd + 1, start + frameBytes)
     const statement = this.#table.intern(this.#tenantKey, tail)
-    this.#byName.set(name, statement)
-    const forgetName = { undo: () => this.#byName.delete(name) }
-    if (server.statements.use(statement)) {
-      server.owe('inventedParse', forgetName)
+    const naming = this.#give(name, statement, server)
+    if (isReady(statement, server, frames)) {
+      server.owe('inventedParse', naming)
       return 'drop'
     }
-    makeRoom(statement, server, frames)
-    const change = {
+    const parsing = server.statements.begin(statement, server.batch)
+    return sendParse({ statement, change: both(naming, parsing) }, server, frames)
+  }
+
+  /** Names a statement, until its Parse turns out to have been skipped. */
+  #give(name: string, statement: Statement, { batch }: ServerConnection): PendingChange {
+    const parsing = { batch }
+    const end = (): boolean => this.#underWay.get(name) === parsing && this.#underWay.delete(name)
+    this.#underWay.set(name, parsing)
+    this.#byName.set(name, statement)
+    return {
+      done: end,
       undo: () => {
-        forgetName.undo()
-        server.statements.remove(statement)
+        if (end()) this.#byName.delete(name)
       },
     }
-    return sendParse({ statement, change }, server, frames)
+  }
+
+  /** Its Parse was sent in an earlier batch, where an error may have made the server skip it. */
+  #isUnsure(name: string, server: ServerConnection): boolean {
+    const parsing = this.#underWay.get(name)
+    return parsing !== undefined && parsing.batch !== server.batch
   }
 
   #bind(frame: Frame, server: ServerConnection, frames: FrameStream): FrameFate {
@@ -169,10 +185,37 @@ function pass(server: ServerConnection, owed: Owed): FrameFate {
 
 /** Sends a statement that the server does not hold, ahead of the frame that needs it. */
 function prepare(statement: Statement, server: ServerConnection, frames: FrameStream): void {
-  if (server.statements.use(statement)) return
-  makeRoom(statement, server, frames)
-  server.owe('hiddenParse', { undo: () => server.statements.remove(statement) })
+  if (isReady(statement, server, frames)) return
+  server.owe('hiddenParse', server.statements.begin(statement, server.batch))
   frames.insert(parse(statement.serverName, statement.tail))
+}
+
+/**
+ * Whether the server holds the statement for certain. If not, its name there is free behind what
+ * is sent now: a Parse of it that an earlier batch may have skipped is taken back.
+ */
+function isReady(statement: Statement, server: ServerConnection, frames: FrameStream): boolean {
+  if (!server.statements.use(statement)) {
+    makeRoom(statement, server, frames)
+    return false
+  }
+  if (!server.statements.isUnsure(statement, server.batch)) return true
+  server.owe('hiddenClose')
+  frames.insert(closeStatement(statement.serverName))
+  return false
+}
+
+function both(first: PendingChange, second: PendingChange): PendingChange {
+  return {
+    done: () => {
+      first.done?.()
+      second.done?.()
+    },
+    undo: () => {
+      first.undo()
+      second.undo()
+    },
+  }
 }
 
 /** Enters a statement among those that the server holds, closing another one if need be. */

@@ -1,3 +1,5 @@
+import type { PendingChange } from './reply-ledger.ts'
+
 /** One statement text as PgUsher prepares it on servers, under a name of its own. */
 export interface Statement {
   /** The name on every server connection that holds it. */
@@ -14,6 +16,8 @@ export interface Statement {
  */
 export class PreparedStatements {
   readonly #held = new Set<Statement>()
+  /** Whose Parse is not answered yet, and in which batch it was sent last. */
+  readonly #underWay = new Map<Statement, { readonly batch: number }>()
   readonly #max: number
 
   /** @param max - Most statements held at once, at least 1. */
@@ -44,6 +48,30 @@ export class PreparedStatements {
   /** Takes back that one was closed. It may stand beyond the bound until the next `add`. */
   restore(statement: Statement): void {
     this.#held.add(statement)
+  }
+
+  /** Notes that a Parse is sent, to be settled by its reply. */
+  begin(statement: Statement, batch: number): PendingChange {
+    const parsing = { batch }
+    const end = (): boolean =>
+      this.#underWay.get(statement) === parsing && this.#underWay.delete(statement)
+    this.#underWay.set(statement, parsing)
+    return {
+      done: end,
+      // A later Parse of it may be on its way: then it is that one that counts.
+      undo: () => {
+        if (end()) this.#held.delete(statement)
+      },
+    }
+  }
+
+  /**
+   * Whether its Parse was sent in an earlier batch and is not answered yet: an error there may
+   * have made the server skip it.
+   */
+  isUnsure(statement: Statement, batch: number): boolean {
+    const parsing = this.#underWay.get(statement)
+    return parsing !== undefined && parsing.batch !== batch
   }
 
   remove(statement: Statement): void {

@@ -27,6 +27,8 @@ export type Owed =
 /** Bookkeeping that was done when a message was sent, to be undone if the server skips it. */
 export interface PendingChange {
   undo(): void
+  /** The server did what was sent. */
+  done?(): void
 }
 
 /** What a reply means: hand it to the client, keep it, or give up the connection. */
@@ -106,6 +108,12 @@ export class ReplyLedger {
   #isAnswered = false
   /** Replies have come since the last ReadyForQuery: the server waits for a Sync. */
   #isUnsynced = false
+  #batch = 0
+
+  /** Number of the Syncs sent so far: an error skips the rest of its own batch, no other. */
+  get batch(): number {
+    return this.#batch
+  }
 
   /** Messages that are still to be answered. */
   get count(): number {
@@ -137,6 +145,7 @@ export class ReplyLedger {
 
   /** Notes that a message was sent (or, for invented replies, not sent). */
   push(owed: Owed, change?: PendingChange): void {
+    if (owed === 'sync') this.#batch += 1
     if (this.#isSkipping) {
       if (owed !== 'sync') {
         change?.undo()
@@ -168,7 +177,7 @@ export class ReplyLedger {
       due ??= []
       due.push(owed)
       this.#isUnsynced = true
-      this.#drop()
+      this.#finish()
     }
   }
 
@@ -185,7 +194,7 @@ export class ReplyLedger {
     this.#isUnsynced = !isReady
     if (code === BackendCode.copyInResponse) this.#beginCopyIn()
     if (code === BackendCode.commandComplete) this.#swallowedSyncs = 0
-    if (this.#isEndOf(head.owed, code)) this.#drop()
+    if (this.#isEndOf(head.owed, code)) this.#finish()
     return head.owed === 'link' || head.owed === 'hiddenParse' || head.owed === 'hiddenClose'
       ? 'drop'
       : 'pass'
@@ -246,6 +255,11 @@ export class ReplyLedger {
       ({ owed }, index) => index > swallowed || (owed !== 'sync' && owed !== 'copyEnd'),
     )
     this.#entries.splice(this.#first + 1, later.length, ...kept)
+  }
+
+  #finish(): void {
+    this.#entries[this.#first]?.change?.done?.()
+    this.#drop()
   }
 
   #drop(): void {

@@ -105,6 +105,11 @@ export class ServerConnection {
     return this.#replies.ledger.isSkipping
   }
 
+  /** Number of the Syncs sent so far. */
+  get batch(): number {
+    return this.#replies.ledger.batch
+  }
+
   /** ReadyForQuery `I` was the last word and nothing is owed: it may pass to somebody else. */
   get isClean(): boolean {
     if (this.#isClosed || this.#isDistrusted || this.#replies.ledger.isDoubtful) return false

@@ -13,12 +13,3 @@ export interface SessionObserver {
   /** A turn on a server connection ended with a release. */
   transactionEnded(tenant: string): void
 }
-
-/** Sees nothing: for tests, and for sessions run on their own. */
-export const blindSessionObserver: SessionObserver = {
-  opened() {},
-  closed() {},
-  refused() {},
-  cancelRequested() {},
-  transactionEnded() {},
-}

@@ -17,7 +17,7 @@ export type SessionState =
   | { readonly kind: 'closed' }
 
 /** The only legal moves; anything else is a bug here, not an error of the client. */
-export const NEXT_STATES = {
+const NEXT_STATES = {
   idle: ['idle', 'waiting', 'active', 'closed'],
   waiting: ['active', 'closed'],
   active: ['idle', 'waiting', 'active', 'leaving', 'closed'],

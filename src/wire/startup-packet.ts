@@ -5,8 +5,8 @@ import { ProtocolViolationError } from './wire-errors.ts'
 export const MAX_STARTUP_BYTES = 10_000
 
 /** Bounds of a cancel key's secret part: 4 in protocol 3.0, up to 256 since 3.2. */
-export const MIN_SECRET_KEY_BYTES = 4
-export const MAX_SECRET_KEY_BYTES = 256
+const MIN_SECRET_KEY_BYTES = 4
+const MAX_SECRET_KEY_BYTES = 256
 
 /** Stand where a startup packet has its protocol version. */
 export const RequestCode = {

@@ -106,7 +106,7 @@ t.test('a connection whose request has a body is answered and closed', async (t)
   for (const header of ['Content-Length: 1000000', 'Transfer-Encoding: chunked']) {
     const socket = await openSocket(server.port)
     socket.write(`POST /readyz HTTP/1.1\r\nHost: x\r\n${header}\r\n\r\n`)
-    t.match(await text(socket), /^HTTP\/1\.1 405 [^]*\r\nConnection: close\r\n/, header)
+    t.match(await text(socket), /^HTTP\/1\.1 405 .*\r\nConnection: close\r\n/s, header)
   }
 })
 
