@@ -85,6 +85,7 @@ interface House {
 /** Builds the rooms in the order in which a session goes through them. */
 function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House {
   let current = config
+  let options = sessionOptions(config)
   const metrics = new Metrics()
   const gate = new ConnectionGate(config.limits.maxClients)
   const sessions = new Sessions()
@@ -95,7 +96,7 @@ function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House 
     clock,
   })
   const parts: SessionParts = {
-    options: () => sessionOptions(current),
+    options: () => options,
     catalog,
     pools,
     statementTable: new StatementTable(),
@@ -116,6 +117,7 @@ function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House 
   })
   const reload = (next: Config) => {
     current = next
+    options = sessionOptions(next)
     const { added, changed, removed } = catalog.replace(next.catalog)
     gate.setMax(next.limits.maxClients)
     logger.setLevel(next.log.level)

@@ -1,4 +1,4 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 
 /** Bytes of a cancel key's secret in protocol 3.0. */
 const SECRET_BYTES = 4
@@ -16,7 +16,7 @@ export interface CancelTarget {
 }
 
 interface IssuedKey {
-  readonly secretKey: Buffer
+  readonly secret: number
   readonly target: CancelTarget
 }
 
@@ -35,19 +35,20 @@ export class CancelKeys {
     do processId = randomBytes(4).readUInt32BE() >>> 1
     while (processId === 0 || this.#issued.has(processId))
     const secretKey = randomBytes(SECRET_BYTES)
-    this.#issued.set(processId, { secretKey, target })
+    this.#issued.set(processId, { secret: secretKey.readUInt32BE(), target })
     return { processId, secretKey }
   }
 
   /** The session is gone. */
-  revoke(key: CancelKey): void {
-    this.#issued.delete(key.processId)
+  revoke(processId: number): void {
+    this.#issued.delete(processId)
   }
 
   find(key: CancelKey): CancelTarget | undefined {
     const issued = this.#issued.get(key.processId)
-    if (issued === undefined || issued.secretKey.length !== key.secretKey.length) return undefined
-    return timingSafeEqual(issued.secretKey, key.secretKey) ? issued.target : undefined
+    if (issued === undefined || key.secretKey.length !== SECRET_BYTES) return undefined
+    // Numbers are compared in constant time.
+    return issued.secret === key.secretKey.readUInt32BE() ? issued.target : undefined
   }
 
   get count(): number {

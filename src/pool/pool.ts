@@ -16,8 +16,15 @@ import type { PoolOptions } from './pool-options.ts'
 import { WaitQueue } from './wait-queue.ts'
 import type { Waiter } from './waiter.ts'
 
-/** Sets of settings whose reported values are remembered; one more forgets the least used. */
-const MAX_LEARNED = 1000
+/** Links that are remembered as proven; one more forgets the least used. */
+const MAX_PROVEN = 1000
+
+/** A link that has worked. Sessions with the same link share this one. */
+export interface ProvenLink {
+  readonly link: Link
+  /** ParameterStatus values that the server reported under it. */
+  readonly parameters: ReadonlyMap<string, string>
+}
 
 /** Where a server connection stands. Every move goes through `Pool.#move`. */
 type Place = 'idle' | 'leased' | 'canceling' | 'resetting'
@@ -67,7 +74,7 @@ export class Pool {
   readonly #idle = new IdleServers()
   readonly #waiters: WaitQueue
   readonly #cancels = new Map<ServerConnection, number>()
-  readonly #learned = new LRUCache<string, ReadonlyMap<string, string>>({ max: MAX_LEARNED })
+  readonly #proven = new LRUCache<string, ProvenLink>({ max: MAX_PROVEN })
   readonly #backoff: Backoff
   readonly #lender = {
     takeBack: (server: ServerConnection) => this.#takeBack(server),
@@ -127,16 +134,16 @@ export class Pool {
     }
   }
 
-  /** ParameterStatus values that the server reported under this link, if it was linked before. */
-  parametersUnder(link: Link): ReadonlyMap<string, string> | undefined {
-    return this.#learned.get(link.key)
+  /** What is known of a link that has worked here before. */
+  proven(link: Link): ProvenLink | undefined {
+    return this.#proven.get(link.key)
   }
 
-  /** Remembers what the server reports under its present link: the link is proven to work. */
-  learn(server: ServerConnection): ReadonlyMap<string, string> {
-    const parameters = new Map(server.parameters)
-    if (server.link !== undefined) this.#learned.set(server.link.key, parameters)
-    return parameters
+  /** Remembers that `link` works, and what `server` reports under it. */
+  prove(link: Link, server: ServerConnection): ProvenLink {
+    const proven = { link, parameters: new Map(server.parameters) }
+    this.#proven.set(link.key, proven)
+    return proven
   }
 
   counts(): PoolCounts {

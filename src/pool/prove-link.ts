@@ -2,14 +2,14 @@ import type { ProxyError } from '../base/proxy-error.ts'
 import type { ReplySink } from '../server/reply-sink.ts'
 import type { Link } from '../tenancy/link.ts'
 import type { Lease } from './lease.ts'
-import type { Pool } from './pool.ts'
+import type { Pool, ProvenLink } from './pool.ts'
 import type { Waiter } from './waiter.ts'
 
 /**
  * Makes sure that a link works before any byte of a client depends on it, and learns what the
  * server reports under it. Costs a checkout the first time, nothing after that.
  *
- * @returns The ParameterStatus values under the link.
+ * @returns The link, shared with every other session that has the same one.
  * @throws LinkFailedError - the server refused the link.
  * @throws the errors of a checkout.
  */
@@ -17,8 +17,8 @@ export function proveLink(
   pool: Pool,
   link: Link,
   options: { readonly waitMs: number; readonly signal: AbortSignal },
-): Promise<ReadonlyMap<string, string>> {
-  const known = pool.parametersUnder(link)
+): Promise<ProvenLink> {
+  const known = pool.proven(link)
   if (known !== undefined) return Promise.resolve(known)
   if (options.signal.aborted) return Promise.reject(options.signal.reason)
   return new Promise((resolve, reject) => {
@@ -51,10 +51,7 @@ interface Trial {
   readonly signal: AbortSignal
 }
 
-function tryLink(
-  { pool, link, signal }: Trial,
-  lease: Lease,
-): Promise<ReadonlyMap<string, string>> {
+function tryLink({ pool, link, signal }: Trial, lease: Lease): Promise<ProvenLink> {
   const { server } = lease
   return new Promise((resolve, reject) => {
     const giveUp = () => {
@@ -69,7 +66,7 @@ function tryLink(
       drained() {},
       settled() {
         signal.removeEventListener('abort', giveUp)
-        resolve(pool.learn(server))
+        resolve(pool.prove(link, server))
         lease.release()
       },
       lost(error: ProxyError) {

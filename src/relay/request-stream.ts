@@ -4,7 +4,7 @@ import type { Frame, FrameFate, FrameVisitor } from '../wire/frame-stream.ts'
 import { attentionTable, FRAME_HEAD_BYTES, FrameStream } from '../wire/frame-stream.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
 import { ProtocolViolationError } from '../wire/wire-errors.ts'
-import { NAMES_BYTES, type StatementNames } from './statement-names.ts'
+import { NAMES_BYTES, StatementNames, type StatementScope } from './statement-names.ts'
 
 /** Longest frame that Postgres takes. */
 const MAX_REQUEST_BYTES = 0x3fff_ffff
@@ -42,15 +42,17 @@ const MAPPING_NAMES = attentionTable(
  */
 export class RequestStream implements FrameVisitor {
   readonly #frames: FrameStream
-  readonly #names: StatementNames | undefined
+  readonly #statements: StatementScope | undefined
+  /** Made when the client first uses the extended protocol. */
+  #names: StatementNames | undefined
   #server: ServerConnection | undefined
   readonly #pieces: Buffer[] = []
   #isTerminated = false
 
-  /** @param names - `undefined` where names need no mapping: in session mode. */
-  constructor(names: StatementNames | undefined) {
-    this.#names = names
-    const attention = names === undefined ? KEEPING_NAMES : MAPPING_NAMES
+  /** @param statements - `undefined` where names need no mapping: in session mode. */
+  constructor(statements: StatementScope | undefined) {
+    this.#statements = statements
+    const attention = statements === undefined ? KEEPING_NAMES : MAPPING_NAMES
     this.#frames = new FrameStream(this, attention, MAX_REQUEST_BYTES)
   }
 
@@ -93,10 +95,11 @@ export class RequestStream implements FrameVisitor {
     const server = this.#server as ServerConnection
     const owed = OWED[code]
     if (owed === undefined) return this.#visitUnanswered(code, server)
-    if (this.#names === undefined || !isNaming(code)) {
+    if (this.#statements === undefined || !isNaming(code)) {
       server.owe(owed)
       return 'pass'
     }
+    this.#names ??= new StatementNames(this.#statements)
     return this.#names.rewrite(frame, server, this.#frames)
   }
 

@@ -13,12 +13,26 @@ import type { StatementTable } from './statement-table.ts'
 export const NAMES_BYTES = FRAME_HEAD_BYTES + 1024
 const STATEMENT_KIND = 0x53
 
+/** Where a name lies in its chunk. */
+interface Extent {
+  readonly start: number
+  readonly end: number
+}
+
 /** Bounds on what one client may prepare. */
 export interface StatementLimits {
   /** Longest SQL text of a named statement, in bytes. */
   readonly maxStatementBytes: number
   /** Most named statements that one client may hold. */
   readonly maxPreparedPerClient: number
+}
+
+/** Where a client's statements belong. */
+export interface StatementScope {
+  readonly table: StatementTable
+  /** Clients with the same key share statements. */
+  readonly tenantKey: string
+  readonly limits: StatementLimits
 }
 
 /** A frame that uses a statement: what it is owed, and where the name begins. */
@@ -38,14 +52,10 @@ export class StatementNames {
   readonly #byName = new Map<string, Statement>()
   /** Names whose Parse is not answered yet, and in which batch it was sent. */
   readonly #underWay = new Map<string, { readonly batch: number }>()
-  readonly #table: StatementTable
-  readonly #tenantKey: string
-  readonly #limits: StatementLimits
+  readonly #scope: StatementScope
 
-  constructor(table: StatementTable, tenantKey: string, limits: StatementLimits) {
-    this.#table = table
-    this.#tenantKey = tenantKey
-    this.#limits = limits
+  constructor(scope: StatementScope) {
+    this.#scope = scope
   }
 
   /** Whether `bytes` may bind a statement of the client whose text can end a transaction. */
@@ -81,8 +91,8 @@ export class StatementNames {
     const { chunk, start, frameBytes } = frame
     const nameStart = start + FRAME_HEAD_BYTES
     if (chunk[nameStart] === 0 || server.isSkipping) return pass(server, 'parse')
-    if (frameBytes > this.#limits.maxStatementBytes) {
-      throw new StatementTooLongError(frameBytes, this.#limits.maxStatementBytes)
+    if (frameBytes > this.#scope.limits.maxStatementBytes) {
+      throw new StatementTooLongError(frameBytes, this.#scope.limits.maxStatementBytes)
     }
     if (chunk.length - start < frameBytes) return 'whole'
     const nameEnd = endOfString(frame, nameStart)
@@ -93,11 +103,11 @@ export class StatementNames {
       prepare(taken, server, frames)
       return sendParse({ statement: taken }, server, frames)
     }
-    if (taken === undefined && this.#byName.size >= this.#limits.maxPreparedPerClient) {
-      throw new TooManyStatementsError(this.#limits.maxPreparedPerClient)
+    if (taken === undefined && this.#byName.size >= this.#scope.limits.maxPreparedPerClient) {
+      throw new TooManyStatementsError(this.#scope.limits.maxPreparedPerClient)
     }
     const tail = chunk.subarray(nameEnd + 1, start + frameBytes)
-    const statement = this.#table.intern(this.#tenantKey, tail)
+    const statement = this.#scope.table.intern(this.#scope.tenantKey, tail)
     const naming = this.#give(name, statement, server)
     if (isReady(statement, server, frames)) {
       server.owe('inventedParse', naming)
@@ -119,6 +129,11 @@ export class StatementNames {
         if (end()) this.#byName.delete(name)
       },
     }
+  }
+
+  #isOpen(frame: Frame, server: ServerConnection, name: Extent): boolean {
+    if (this.#underWay.size === 0) return false
+    return this.#isUnsure(frame.chunk.toString('latin1', name.start, name.end), server)
   }
 
   /** Its Parse was sent in an earlier batch, where an error may have made the server skip it. */
@@ -145,9 +160,12 @@ export class StatementNames {
     frames: FrameStream,
   ): FrameFate {
     const nameEnd = endOfString(frame, nameStart)
-    const statement = this.#lookUp(frame, server, { start: nameStart, end: nameEnd })
+    const name = { start: nameStart, end: nameEnd }
+    const statement = this.#lookUp(frame, server, name)
     if (statement === undefined) return pass(server, owed)
-    prepare(statement, server, frames)
+    // If the client's own Parse may have been skipped, it is left to the server to say so.
+    const isOpen = this.#isOpen(frame, server, name) && server.statements.use(statement)
+    if (!isOpen) prepare(statement, server, frames)
     server.owe(owed)
     const before = frame.chunk.subarray(frame.start + FRAME_HEAD_BYTES, nameStart)
     frames.replaceHead(...renamed(frame, before, { statement, nameEnd }))
@@ -168,11 +186,7 @@ export class StatementNames {
   }
 
   /** The client's statement of that name; an unknown or empty name is left to the server. */
-  #lookUp(
-    frame: Frame,
-    server: ServerConnection,
-    name: { readonly start: number; readonly end: number },
-  ): Statement | undefined {
+  #lookUp(frame: Frame, server: ServerConnection, name: Extent): Statement | undefined {
     if (name.start === name.end || server.isSkipping) return undefined
     return this.#byName.get(frame.chunk.toString('latin1', name.start, name.end))
   }

@@ -98,7 +98,7 @@ export class ReplyStream implements FrameVisitor {
 
   /** A word of our own may follow: no message is half sent, and the last one was no error. */
   get isInterruptible(): boolean {
-    return this.#frames.isBetweenFrames && this.#lastCode !== BackendCode.errorResponse
+    return this.#frames.isOutputWhole && this.#lastCode !== BackendCode.errorResponse
   }
 
   /** Whether replies go to a client. */
@@ -167,6 +167,7 @@ export class ReplyStream implements FrameVisitor {
     const isExpected = wasLinking || this.#isServing
     const verdict = isExpected ? this.ledger.settle(code) : 'surprise'
     if (verdict === 'surprise') {
+      this.#frames.flush()
       this.#listener.surprised(code)
       return 'drop'
     }

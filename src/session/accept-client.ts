@@ -3,7 +3,7 @@ import { AuthenticationFailedError } from '../auth/auth-errors.ts'
 import { ProxyError } from '../base/proxy-error.ts'
 import type { CancelKey } from '../cancel/cancel-keys.ts'
 import { TenantFullError } from '../limits/limits-errors.ts'
-import type { Pool } from '../pool/pool.ts'
+import type { Pool, ProvenLink } from '../pool/pool.ts'
 import {
   authenticationOk,
   backendKeyData,
@@ -85,8 +85,8 @@ async function letIn(arrival: Arrival, parts: SessionParts): Promise<void> {
   if (!parts.tenantGate.tryEnter(tenant, maxClients)) throw new TenantFullError(tenant, maxClients)
   const pool = parts.pools.enter(admitted.route)
   try {
-    const parameters = await learnParameters(pool, admitted, signal)
-    startSession(arrival, { admitted, pool, parameters }, parts)
+    const proven = await learnParameters(pool, admitted, signal)
+    startSession(arrival, { ...admitted, ...proven, pool }, parts)
   } catch (error) {
     parts.pools.leave(pool)
     parts.tenantGate.leave(tenant)
@@ -116,29 +116,19 @@ async function cancel(key: CancelKey, parts: SessionParts): Promise<void> {
 
 function startSession(
   arrival: Arrival,
-  login: {
-    readonly admitted: Admitted
-    readonly pool: Pool
-    readonly parameters: ReadonlyMap<string, string>
-  },
+  login: Admitted & ProvenLink & { readonly pool: Pool },
   parts: SessionParts,
 ): void {
   const { id, socket, channel, options, acceptedMs } = arrival
   if (socket.destroyed) throw new ClientGoneError()
   if (parts.sessions.isDraining) throw new ShutdownError()
-  const { route, link } = login.admitted
-  // The key leads to the session, and the session holds the key: the session comes second.
-  const target = { cancel: () => session.cancel() }
-  const cancelKey = parts.cancelKeys.issue(target)
-  const session = new Session(
-    socket,
-    { id, route, link, pool: login.pool, options, cancelKey },
-    parts,
-  )
-  socket.write(greeting(login.parameters, cancelKey))
+  const { route, link } = login
+  const session = new Session(socket, { id, route, link, pool: login.pool, options }, parts)
+  const key = parts.cancelKeys.issue(session)
+  socket.write(greeting(login.parameters, key))
   parts.observer.opened(route.tenant, parts.clock.nowMs() - acceptedMs)
   parts.logger.debug('session opened', { session: id, tenant: route.tenant, login: route.login })
-  session.start(channel.release())
+  session.start(key.processId, channel.release())
 }
 
 /** What ends a login: it is all said in one write. */

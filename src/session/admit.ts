@@ -1,6 +1,7 @@
 import { AuthenticationFailedError } from '../auth/auth-errors.ts'
 import { authenticate } from '../auth/authenticate.ts'
 import type { Route } from '../catalog/route.ts'
+import type { ProvenLink } from '../pool/pool.ts'
 import { proveLink } from '../pool/prove-link.ts'
 import { LinkFailedError } from '../server/server-errors.ts'
 import { foldCase } from '../sql/fold-case.ts'
@@ -60,7 +61,7 @@ export async function learnParameters(
   pool: Parameters<typeof proveLink>[0],
   { route, link }: Admitted,
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ProvenLink> {
   try {
     return await proveLink(pool, link, { waitMs: route.timeouts.waitMs, signal })
   } catch (error) {

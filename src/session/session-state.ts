@@ -35,3 +35,10 @@ export function move(from: SessionState, next: SessionState): SessionState {
     throw new Error(`a session can't go ${from.kind} → ${next.kind}`)
   return next
 }
+
+/** A server connection is leased. */
+export function isHolding(
+  state: SessionState,
+): state is Extract<SessionState, { readonly lease: Lease }> {
+  return state.kind === 'active' || state.kind === 'leaving'
+}

@@ -7,11 +7,10 @@ import type { CloseReason } from '../pool/pool-observer.ts'
 import type { Waiter } from '../pool/waiter.ts'
 import { Relay } from '../relay/relay.ts'
 import { RequestStream } from '../relay/request-stream.ts'
-import { StatementNames } from '../relay/statement-names.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import { ServerLostError } from '../server/server-errors.ts'
 import type { Link } from '../tenancy/link.ts'
-import type { Admission } from './admission.ts'
+import { type Admission, statementScope } from './admission.ts'
 import { Deadline } from './deadline.ts'
 import { endClient } from './end-client.ts'
 import { requestReadiness } from './request-readiness.ts'
@@ -23,7 +22,7 @@ import {
   ShutdownError,
 } from './session-errors.ts'
 import type { SessionParts } from './session-parts.ts'
-import { CLOSED, IDLE, move, type SessionState } from './session-state.ts'
+import { CLOSED, IDLE, isHolding, move, type SessionState } from './session-state.ts'
 
 /** Why a session ends: `error` is told to the client, `reason` to the pool. */
 interface End {
@@ -46,6 +45,7 @@ export class Session implements Waiter {
   readonly #requests: RequestStream
   readonly #relay: Relay
   readonly #deadline: Deadline
+  #cancelId = 0
   #state: SessionState = IDLE
   #isDraining = false
   #isCanceling = false
@@ -62,7 +62,7 @@ export class Session implements Waiter {
     this.#socket = socket
     this.#admission = admission
     this.#parts = parts
-    this.#requests = new RequestStream(statementNames(admission, parts))
+    this.#requests = new RequestStream(statementScope(admission, parts.statementTable))
     this.#relay = new Relay(socket, this.#requests, this)
     this.#deadline = new Deadline(parts.clock, () => this.#expired())
   }
@@ -72,8 +72,14 @@ export class Session implements Waiter {
     return this.#state.kind
   }
 
-  /** Begins to serve. `rest`: bytes that came behind the login. */
-  start(rest: Buffer): void {
+  /**
+   * Begins to serve.
+   *
+   * @param cancelId - Of its cancel key, to be revoked at the end.
+   * @param rest - Bytes that came behind the login.
+   */
+  start(cancelId: number, rest: Buffer): void {
+    this.#cancelId = cancelId
     const socket = this.#socket
     socket.on('data', (chunk: Buffer) => this.#received(chunk))
     socket.on('drain', () => this.#drained())
@@ -301,7 +307,7 @@ export class Session implements Waiter {
     if (isHolding(state)) this.#giveBack(state.lease, end)
     this.#say(end.error)
     const { cancelKeys, sessions, pools, tenantGate, observer } = this.#parts
-    cancelKeys.revoke(this.#admission.cancelKey)
+    cancelKeys.revoke(this.#cancelId)
     sessions.remove(this)
     pools.leave(this.#admission.pool)
     tenantGate.leave(this.route.tenant)
@@ -338,15 +344,4 @@ export class Session implements Waiter {
   #move(next: SessionState): void {
     this.#state = move(this.#state, next)
   }
-}
-
-/** Names are mapped only where a client's server connection changes. */
-function statementNames(admission: Admission, parts: SessionParts): StatementNames | undefined {
-  if (admission.route.pool.mode === 'session') return undefined
-  const { link, options } = admission
-  return new StatementNames(parts.statementTable, link.tenantKey, options.statements)
-}
-
-function isHolding(state: SessionState): state is Extract<SessionState, { readonly lease: Lease }> {
-  return state.kind === 'active' || state.kind === 'leaving'
 }

@@ -71,9 +71,14 @@ export class FrameStream {
     this.#maxFrameBytes = maxFrameBytes
   }
 
-  /** True between frames: nothing of an unfinished frame has come. */
+  /** Every chunk is walked, and nothing of an unfinished frame has come. */
   get isBetweenFrames(): boolean {
-    return this.#missingBytes === 0 && this.#carry === undefined
+    return this.#frame.chunk === NO_BYTES && this.isOutputWhole && this.#carry === undefined
+  }
+
+  /** What was emitted ends with a whole frame; also within `visit`, once `flush` was called. */
+  get isOutputWhole(): boolean {
+    return this.#missingBytes === 0
   }
 
   /** Changes what is visited, from the next frame on. */
@@ -98,10 +103,15 @@ export class FrameStream {
     this.#frame.chunk = NO_BYTES
   }
 
-  /** Sends `bytes` ahead of the frame being visited. Only from within `visit`. */
-  insert(bytes: Buffer): void {
+  /** Emits what passed before the frame being visited. Only from within `visit`. */
+  flush(): void {
     this.#emitRun(this.#frame.start)
     this.#runStart = this.#frame.start
+  }
+
+  /** Sends `bytes` ahead of the frame being visited. Only from within `visit`. */
+  insert(bytes: Buffer): void {
+    this.flush()
     this.#visitor.emit(bytes)
   }
 

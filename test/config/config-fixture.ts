@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../../src/config/config.ts'
@@ -6,6 +6,7 @@ import { ConfigError, type ConfigProblem } from '../../src/config/config-errors.
 import { loadConfig } from '../../src/config/load-config.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'pgusher-config-'))
+process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 const file = join(directory, 'pgusher.yaml')
 export const secretFile = join(directory, 'secret')
 writeFileSync(secretFile, 'from file\n')

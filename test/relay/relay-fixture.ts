@@ -1,7 +1,6 @@
 import type { ProxyError } from '../../src/base/proxy-error.ts'
 import { Relay } from '../../src/relay/relay.ts'
 import { RequestStream } from '../../src/relay/request-stream.ts'
-import { StatementNames } from '../../src/relay/statement-names.ts'
 import { StatementTable } from '../../src/relay/statement-table.ts'
 import type { ServerConnection } from '../../src/server/server-connection.ts'
 import { linkOf } from '../pool/pool-fixture.ts'
@@ -23,7 +22,7 @@ export class RelayRig {
     table = new StatementTable('pgusher_'),
     limits = { maxStatementBytes: 1_000, maxPreparedPerClient: 5 },
   ) {
-    this.requests = new RequestStream(new StatementNames(table, ACME.tenantKey, limits))
+    this.requests = new RequestStream({ table, tenantKey: ACME.tenantKey, limits })
     const client = {
       write: (bytes: Buffer) => {
         this.out.push(bytes)
