@@ -1,0 +1,46 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { stringify } from 'yaml'
+import { probePort } from '../../test/support/postgres-cluster.ts'
+import { type Daemon, startDaemon } from './daemon.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+
+/** The client login of every bench. Passwords are left out: they are no part of what is measured. */
+export const LOGIN = 'app'
+
+/**
+ * Starts `pgusher serve` as a process, on free ports.
+ *
+ * @param settings - As in the configuration file; `listen` and `admin` are given here.
+ */
+export async function startPgusher(settings: Readonly<Record<string, unknown>>): Promise<Daemon> {
+  const folder = await mkdtemp(join(tmpdir(), 'pgusher-bench-'))
+  const file = join(folder, 'pgusher.yaml')
+  const port = await probePort()
+  const config = {
+    listen: { port },
+    admin: { port: await probePort() },
+    log: { level: 'warn' },
+    auth: { method: 'trust' },
+    logins: [{ user: LOGIN, tenants: '*' }],
+    ...settings,
+  }
+  await writeFile(file, stringify(config))
+  const removeFolder = () => rm(folder, { recursive: true, force: true })
+  try {
+    const args = [...extraNodeOptions(), MAIN, 'serve', '--config', file]
+    const daemon = await startDaemon({ command: process.execPath, args, port })
+    return { ...daemon, stop: () => daemon.stop().finally(removeFolder) }
+  } catch (error) {
+    await removeFolder()
+    throw error
+  }
+}
+
+/** `BENCH_NODE_OPTIONS` reaches the proxy alone: `--cpu-prof`, for one. */
+function extraNodeOptions(): readonly string[] {
+  return process.env['BENCH_NODE_OPTIONS']?.split(' ').filter((option) => option !== '') ?? []
+}
