@@ -83,7 +83,7 @@ const auth = z.strictObject({
   method: authMethod
     .default('scram-sha-256')
     .describe(
-      'How clients prove who they are. `trust` lets anybody in over loopback and unix sockets, and nobody elsewhere.',
+      'How clients prove who they are. `md5` is for clients that do not name the tenant in the user, as the whole user goes into what they send. `trust` lets anybody in over loopback and unix sockets, and nobody elsewhere.',
     ),
 })
 

@@ -177,7 +177,10 @@ export class ServerConnection {
    */
   beginLink(wanted: Link): LinkRequest | undefined {
     const sql = linkQuery(this.#link, wanted, this.#dirt)
-    if (sql === undefined) return undefined
+    if (sql === undefined) {
+      this.#link = wanted
+      return undefined
+    }
     const isSameTenant = this.#link?.tenantKey === wanted.tenantKey
     if (!isSameTenant || this.#dirt === 'session') this.statements.clear()
     const isRisky = this.#dirt !== 'none' && !isSameTenant
@@ -247,7 +250,9 @@ export class ServerConnection {
       this.#socket.destroy()
       return
     }
-    this.#socket.setTimeout(FAREWELL_MS, () => this.#socket.destroy())
+    const timer = setTimeout(() => this.#socket.destroy(), FAREWELL_MS)
+    timer.unref()
+    this.#socket.once('close', () => clearTimeout(timer))
     this.#socket.write(terminate())
     this.#socket.destroySoon()
   }

@@ -20,7 +20,9 @@ const FAREWELL_MS = 5000
  * out, but a client that does not read is not waited for.
  */
 export function endClient(socket: Socket, error: ProxyError | undefined): void {
-  socket.setTimeout(FAREWELL_MS, () => socket.destroy())
+  const timer = setTimeout(() => socket.destroy(), FAREWELL_MS)
+  timer.unref()
+  socket.once('close', () => clearTimeout(timer))
   if (error !== undefined) socket.write(fatalResponse(error))
   socket.destroySoon()
 }

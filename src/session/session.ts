@@ -142,6 +142,8 @@ export class Session implements Waiter {
     const state = this.#state
     if (!isHolding(state)) return
     const { server } = state.lease
+    // A server that gave no cancel key can't be asked.
+    if (server.processId === 0) return
     if (this.#isCanceling || server.isSettled || server.isLinking) return
     this.#isCanceling = true
     const { pool, options } = this.#admission

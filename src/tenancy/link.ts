@@ -92,7 +92,9 @@ export function linkQuery(current: Link | undefined, wanted: Link, dirt: Dirt): 
     return settingsQuery(current, wanted)
   }
   const settings = [...wanted.tenantSettings, ...wanted.clientSettings].map(setConfig)
-  if (dirt === 'none' && current === undefined) return block(select(settings))
+  if (dirt === 'none' && current === undefined) {
+    return settings.length === 0 ? undefined : block(select(settings))
+  }
   if (dirt === 'settings' && isSameTenant) return block([...SETTINGS_RESET, ...select(settings)])
   return block([...SESSION_RESET, ...select([RELEASE_LOCKS, ...settings])])
 }
