@@ -194,7 +194,9 @@ export class ServerConnection {
   beginRestore(wanted: Link, tenancy: Tenancy): LinkRequest | undefined {
     if (this.#lost === 'nothing') return undefined
     const sql = restoreQuery(wanted, tenancy, this.#lost === 'all')
-    return { bytes: this.#expectLink(wanted, sql), isRisky: false }
+    if (sql !== undefined) return { bytes: this.#expectLink(wanted, sql), isRisky: false }
+    this.#lost = 'nothing'
+    return undefined
   }
 
   /** The bytes that take it to its resting state. The sink hears `settled`, or `lost`. */

@@ -92,9 +92,7 @@ export function linkQuery(current: Link | undefined, wanted: Link, dirt: Dirt): 
     return settingsQuery(current, wanted)
   }
   const settings = [...wanted.tenantSettings, ...wanted.clientSettings].map(setConfig)
-  if (dirt === 'none' && current === undefined) {
-    return settings.length === 0 ? undefined : block(select(settings))
-  }
+  if (dirt === 'none' && current === undefined) return blockUnlessEmpty(settings)
   if (dirt === 'settings' && isSameTenant) return block([...SETTINGS_RESET, ...select(settings)])
   return block([...SESSION_RESET, ...select([RELEASE_LOCKS, ...settings])])
 }
@@ -106,21 +104,24 @@ export function resetQuery(): string {
 
 /**
  * The simple query that puts a link in force again after the client took it back itself, leaving
- * the rest of its session as it is.
+ * the rest of its session as it is; `undefined` when nothing was lost by that.
  *
  * @param isWhole - `DISCARD ALL` took everything back. Else some setting was: only the tenant's
  * place is looked after, as any other value may be what the client wants.
  */
-export function restoreQuery(link: Link, tenancy: LinkSource['tenancy'], isWhole: boolean): string {
+export function restoreQuery(
+  link: Link,
+  tenancy: LinkSource['tenancy'],
+  isWhole: boolean,
+): string | undefined {
   if (isWhole) {
-    const settings = [...link.tenantSettings, ...link.clientSettings].map(setConfig)
-    return block(select(settings))
+    return blockUnlessEmpty([...link.tenantSettings, ...link.clientSettings].map(setConfig))
   }
   const lost = restingSettings({ tenancy, settings: [] }).flatMap((resting) => {
     const wanted = link.tenantSettings.find(({ name }) => name === resting.name)
     return wanted === undefined ? [] : [setConfigIfResting(wanted, resting)]
   })
-  return block(select(lost))
+  return blockUnlessEmpty(lost)
 }
 
 /** From one client of a tenant to another: only the clients' own settings differ. */
@@ -146,7 +147,8 @@ function tenantSettings(source: LinkSource): Setting[] {
   const { tenancy } = source
   switch (tenancy.strategy) {
     case 'database':
-      return [...source.settings, ...role]
+      // Its settings are what the connection rests in.
+      return role
     case 'schema':
       return [searchPath(tenancy.searchPath), ...source.settings, ...role]
     case 'row':
@@ -175,6 +177,10 @@ function setConfigIfResting(wanted: Setting, resting: Setting): string {
 
 function select(expressions: readonly string[]): string[] {
   return expressions.length === 0 ? [] : [`SELECT ${expressions.join(', ')}`]
+}
+
+function blockUnlessEmpty(expressions: readonly string[]): string | undefined {
+  return expressions.length === 0 ? undefined : block(select(expressions))
 }
 
 function block(statements: readonly string[]): string {

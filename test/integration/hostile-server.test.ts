@@ -119,7 +119,9 @@ function settingsFor(port: number): Record<string, unknown> {
 }
 
 function logIn(proxy: TestProxy): Promise<RawClient> {
-  return RawClient.login(proxy.port, { user: 'app.acme', password: PASSWORD })
+  // A setting of its own makes a link necessary.
+  const parameters = { application_name: 'hostile' }
+  return RawClient.login(proxy.port, { user: 'app.acme', password: PASSWORD, parameters })
 }
 
 for (const { name, steps, before = '', seen, state } of CASES) {

@@ -6,7 +6,7 @@ import type { ServerConnection } from '../../src/server/server-connection.ts'
 import { linkOf } from '../pool/pool-fixture.ts'
 import { FakeServer } from '../support/fake-server.ts'
 
-export const ACME = linkOf('acme')
+const ACME = linkOf('acme')
 
 /** A client, its relay, and the server connections that it gets in turn. */
 export class RelayRig {

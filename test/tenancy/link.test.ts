@@ -69,7 +69,7 @@ const ROWS = [
     name: 'a database of its own',
     from: undefined,
     to: buildLink(source(DATABASE), []),
-    sql: 'BEGIN; COMMIT',
+    sql: undefined,
   },
 ]
 
