@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=1
+#!/usr/bin/env -S node --max-semi-space-size=4
 import { runCheck } from './cli/check.ts'
 import { type CommandIo, ExitCode } from './cli/command.ts'
 import { serve } from './cli/serve.ts'

@@ -1,5 +1,6 @@
 import type { Owed } from '../server/reply-ledger.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
+import { codeTable } from '../wire/code-table.ts'
 import type { Frame, FrameFate, FrameVisitor } from '../wire/frame-stream.ts'
 import { attentionTable, FRAME_HEAD_BYTES, FrameStream } from '../wire/frame-stream.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
@@ -10,7 +11,7 @@ import { NAMES_BYTES, StatementNames, type StatementScope } from './statement-na
 const MAX_REQUEST_BYTES = 0x3fff_ffff
 
 /** What the server owes for each message that a client may send after its login. */
-const OWED: Readonly<Record<number, Owed>> = {
+const OWED = codeTable<Owed>({
   [FrontendCode.query]: 'query',
   [FrontendCode.functionCall]: 'functionCall',
   [FrontendCode.parse]: 'parse',
@@ -21,7 +22,7 @@ const OWED: Readonly<Record<number, Owed>> = {
   [FrontendCode.sync]: 'sync',
   [FrontendCode.copyDone]: 'copyEnd',
   [FrontendCode.copyFail]: 'copyEnd',
-}
+})
 
 /** Statement names pass as they are: the client keeps its server connection. */
 const KEEPING_NAMES = attentionTable({ [FrontendCode.copyData]: 0 }, FRAME_HEAD_BYTES)

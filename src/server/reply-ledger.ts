@@ -1,3 +1,4 @@
+import { codeTable } from '../wire/code-table.ts'
 import { BackendCode } from '../wire/message-codes.ts'
 
 /**
@@ -57,7 +58,7 @@ const PLAIN = {
 } as const satisfies { [Kind in Owed]: Entry & { readonly owed: Kind } }
 
 /** The entries that a reply of each type may settle or belong to; others are a surprise. */
-const EXPECTED: Readonly<Record<number, readonly Owed[]>> = {
+const EXPECTED = codeTable<readonly Owed[]>({
   [BackendCode.parseComplete]: ['parse', 'hiddenParse'],
   [BackendCode.bindComplete]: ['bind'],
   [BackendCode.closeComplete]: ['close', 'hiddenClose'],
@@ -72,7 +73,7 @@ const EXPECTED: Readonly<Record<number, readonly Owed[]>> = {
   [BackendCode.copyDone]: ['execute', 'query'],
   [BackendCode.functionCallResponse]: ['functionCall'],
   [BackendCode.readyForQuery]: ['query', 'functionCall', 'sync', 'link'],
-}
+})
 
 /** Replies that belong to an entry without ending it, whatever the entry. */
 const INTERMEDIATE: readonly number[] = [
@@ -269,6 +270,11 @@ export class ReplyLedger {
 
   #dropOne(): void {
     this.#isAnswered = false
+    // The common case by itself: to empty an array by its length is slow.
+    if (this.#entries.length === 1) {
+      this.#entries.pop()
+      return
+    }
     this.#first += 1
     if (this.#first === this.#entries.length) {
       this.#entries.length = 0

@@ -1,4 +1,5 @@
 import { closeComplete, parseComplete } from '../wire/backend-messages.ts'
+import { codeTable } from '../wire/code-table.ts'
 import type { Frame, FrameFate, FrameVisitor } from '../wire/frame-stream.ts'
 import { attentionTable, FRAME_HEAD_BYTES, FrameStream } from '../wire/frame-stream.ts'
 import { BackendCode } from '../wire/message-codes.ts'
@@ -50,11 +51,11 @@ const STATE_TAGS: ReadonlySet<number> = new Set(
 /** Transaction status as ReadyForQuery gives it. */
 export type TransactionStatus = 'idle' | 'inTransaction' | 'failed'
 
-const STATUS: Readonly<Record<number, TransactionStatus>> = {
+const STATUS = codeTable<TransactionStatus>({
   73: 'idle',
   84: 'inTransaction',
   69: 'failed',
-}
+})
 
 /** What a reply stream reports while it walks a chunk. */
 export interface ReplyListener {

@@ -1,3 +1,4 @@
+import { codeTable } from '../wire/code-table.ts'
 import { FRAME_HEAD_BYTES } from '../wire/frame-stream.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
 import { ProtocolViolationError } from '../wire/wire-errors.ts'
@@ -17,12 +18,14 @@ export type Readiness =
 const TERMINATE: Readiness = { kind: 'terminate' }
 const READY: Readiness = { kind: 'ready', from: 0 }
 
+type Role = 'answered' | 'preparing' | 'late' | 'terminate'
+
 /**
  * What a message does to an idle session: `answered` ones make the server answer, at once or for
  * all that came before; `preparing` ones lead up to that; `late` ones are left over from a copy
  * that failed on the server, and are ignored as Postgres ignores them.
  */
-const ROLES: Readonly<Record<number, 'answered' | 'preparing' | 'late' | 'terminate'>> = {
+const ROLES = codeTable<Role>({
   [FrontendCode.query]: 'answered',
   [FrontendCode.sync]: 'answered',
   [FrontendCode.flush]: 'answered',
@@ -36,7 +39,7 @@ const ROLES: Readonly<Record<number, 'answered' | 'preparing' | 'late' | 'termin
   [FrontendCode.copyDone]: 'late',
   [FrontendCode.copyFail]: 'late',
   [FrontendCode.terminate]: 'terminate',
-}
+})
 
 /**
  * Tells whether a request is complete, so that a slow sender holds no server connection.
@@ -68,7 +71,7 @@ function endOfLateCopy(bytes: Buffer): number {
   return offset
 }
 
-function roleAt(bytes: Buffer, offset: number): (typeof ROLES)[number] {
+function roleAt(bytes: Buffer, offset: number): Role {
   const code = bytes[offset] as number
   const role = ROLES[code]
   if (role === undefined) {
