@@ -30,7 +30,10 @@ interface ServerGreeting {
 
 /** A server connection at its first ReadyForQuery, owned by whoever opened it. */
 export interface OpenedServer extends ServerGreeting {
-  /** Paused and without listeners: the owner must attach its own at once, `error` above all. */
+  /**
+   * Paused and without listeners: the owner must attach its own at once, `error` above all. Its
+   * chunks come as `data` events alone: it can't be iterated or piped.
+   */
   readonly socket: Socket
   /** Bytes that came after ReadyForQuery; usually none. */
   readonly rest: Buffer

@@ -1,3 +1,4 @@
+import { on } from 'node:events'
 import t, { type Test } from 'tap'
 import type { ServerTarget } from '../../src/catalog/route.ts'
 import { openServer } from '../../src/server/login.ts'
@@ -115,7 +116,8 @@ async function ask(
   socket.write(query(text))
   const messages = new MessageBuffer(65_536)
   let answer = ''
-  for await (const chunk of socket) {
+  socket.resume()
+  for await (const [chunk] of on(socket, 'data', { close: ['close'] })) {
     messages.push(chunk)
     for (let found = messages.next(); found !== undefined; found = messages.next()) {
       if (found.code === BackendCode.dataRow) answer = found.body.toString('utf8', 6)
