@@ -74,10 +74,6 @@ export class PreparedStatements {
     return parsing !== undefined && parsing.batch !== batch
   }
 
-  remove(statement: Statement): void {
-    this.#held.delete(statement)
-  }
-
   clear(): void {
     this.#held.clear()
   }

@@ -3,6 +3,7 @@ import type { Dirt, Link } from '../tenancy/link.ts'
 import { linkQuery, resetQuery, restoreQuery } from '../tenancy/link.ts'
 import type { Tenancy } from '../tenancy/tenancy.ts'
 import { query, terminate } from '../wire/frontend-messages.ts'
+import { endSocket } from './end-socket.ts'
 import type { OpenedServer } from './login.ts'
 import { PreparedStatements } from './prepared-statements.ts'
 import type { Owed, PendingChange } from './reply-ledger.ts'
@@ -11,9 +12,6 @@ import type { TransactionStatus } from './reply-stream.ts'
 import { ReplyStream } from './reply-stream.ts'
 import type { ServerAddress } from './server-errors.ts'
 import { LinkFailedError, ServerLostError } from './server-errors.ts'
-
-/** Longest time that a server is given to take our goodbye, in ms. */
-const FAREWELL_MS = 5000
 
 let lastId = 0
 
@@ -95,11 +93,6 @@ export class ServerConnection {
     return this.#replies.transactionStatus
   }
 
-  /** Messages that the server has not answered yet. */
-  get outstandingReplies(): number {
-    return this.#replies.ledger.count
-  }
-
   /** The server skips what it gets until the next Sync. */
   get isSkipping(): boolean {
     return this.#replies.ledger.isSkipping
@@ -138,14 +131,6 @@ export class ServerConnection {
   /** The proxy's own query is being answered. */
   get isLinking(): boolean {
     return this.#replies.ledger.isLinking
-  }
-
-  get receivedBytes(): number {
-    return this.#socket.bytesRead
-  }
-
-  get sentBytes(): number {
-    return this.#socket.bytesWritten
   }
 
   /** Whoever borrows it gets its replies from now on. */
@@ -252,11 +237,8 @@ export class ServerConnection {
       this.#socket.destroy()
       return
     }
-    const timer = setTimeout(() => this.#socket.destroy(), FAREWELL_MS)
-    timer.unref()
-    this.#socket.once('close', () => clearTimeout(timer))
     this.#socket.write(terminate())
-    this.#socket.destroySoon()
+    endSocket(this.#socket)
   }
 
   #listen(rest: Buffer): void {

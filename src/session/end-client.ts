@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { ProxyError } from '../base/proxy-error.ts'
+import { endSocket } from '../server/end-socket.ts'
 import { errorResponse } from '../wire/backend-messages.ts'
 
 /** The ErrorResponse that ends a session. */
@@ -12,17 +13,11 @@ function fatalResponse(error: ProxyError): Buffer {
   })
 }
 
-/** Longest time that a client is given to take what was said last, in ms. */
-const FAREWELL_MS = 5000
-
 /**
  * Ends a client's connection, with `error` as the last word. What was written before still goes
  * out, but a client that does not read is not waited for.
  */
 export function endClient(socket: Socket, error: ProxyError | undefined): void {
-  const timer = setTimeout(() => socket.destroy(), FAREWELL_MS)
-  timer.unref()
-  socket.once('close', () => clearTimeout(timer))
   if (error !== undefined) socket.write(fatalResponse(error))
-  socket.destroySoon()
+  endSocket(socket)
 }

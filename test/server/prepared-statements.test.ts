@@ -21,7 +21,7 @@ t.test('what was taken back is held again', async (t) => {
   const held = new PreparedStatements(1)
   held.add(A)
   t.equal(held.add(B), A)
-  held.remove(B)
+  held.begin(B, 0).undo()
   held.restore(A)
   t.equal(held.use(A), true)
   t.equal(held.count, 1)
