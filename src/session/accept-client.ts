@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net'
 import { AuthenticationFailedError } from '../auth/auth-errors.ts'
-import { ProxyError } from '../base/proxy-error.ts'
 import type { CancelKey } from '../cancel/cancel-keys.ts'
 import { TenantFullError } from '../limits/limits-errors.ts'
 import type { Pool, ProvenLink } from '../pool/pool.ts'
@@ -16,12 +15,7 @@ import { type Admitted, admit, learnParameters } from './admit.ts'
 import { ClientChannel } from './client-channel.ts'
 import { endClient } from './end-client.ts'
 import { Session } from './session.ts'
-import {
-  ClientGoneError,
-  InternalError,
-  ShutdownError,
-  StartupTimeoutError,
-} from './session-errors.ts'
+import { ClientGoneError, foreseen, ShutdownError, StartupTimeoutError } from './session-errors.ts'
 import type { SessionOptions, SessionParts } from './session-parts.ts'
 
 /** Answer to a request to negotiate encryption: not here. */
@@ -143,25 +137,25 @@ function greeting(parameters: ReadonlyMap<string, string>, key: CancelKey): Buff
 
 function sendAway(
   { id, socket, channel }: Pick<Arrival, 'id' | 'socket' | 'channel'>,
-  error: unknown,
+  thrown: unknown,
   { observer, logger }: SessionParts,
 ): void {
-  const foreseen = error instanceof ProxyError ? error : new InternalError(error)
+  const error = foreseen(thrown)
   channel.release()
-  observer.refused(foreseen)
-  if (foreseen instanceof ClientGoneError) {
+  observer.refused(error)
+  if (error instanceof ClientGoneError) {
     logger.debug('client left before its login', { session: id, client: channel.address })
     socket.destroy()
     return
   }
-  const reason = foreseen instanceof AuthenticationFailedError ? foreseen.reason : undefined
+  const reason = error instanceof AuthenticationFailedError ? error.reason : undefined
   logger.warn('session refused', {
     session: id,
     client: channel.address,
-    code: foreseen.code,
-    sqlState: foreseen.sqlState,
-    detail: foreseen.message,
+    code: error.code,
+    sqlState: error.sqlState,
+    detail: error.message,
     reason,
   })
-  endClient(socket, foreseen)
+  endClient(socket, error)
 }

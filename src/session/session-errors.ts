@@ -119,7 +119,7 @@ export class ClientSettingError extends ProxyError {
 }
 
 /** Something in the proxy itself went wrong. The log has it; the client learns only that. */
-export class InternalError extends ProxyError {
+class InternalError extends ProxyError {
   override readonly code = 'INTERNAL_ERROR'
   override readonly sqlState = SqlState.internalError
   override readonly origin = 'proxy'
@@ -128,4 +128,9 @@ export class InternalError extends ProxyError {
   constructor(cause: unknown) {
     super(`internal error: ${cause instanceof Error ? cause.stack : String(cause)}`, { cause })
   }
+}
+
+/** What was thrown, as a failure that can be told: a bug stands behind whatever was not foreseen. */
+export function foreseen(thrown: unknown): ProxyError {
+  return thrown instanceof ProxyError ? thrown : new InternalError(thrown)
 }

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { ProxyError } from '../base/proxy-error.ts'
+import type { ProxyError } from '../base/proxy-error.ts'
 import { forwardCancel } from '../cancel/forward-cancel.ts'
 import type { Route } from '../catalog/route.ts'
 import type { Lease } from '../pool/lease.ts'
@@ -15,9 +15,9 @@ import { Deadline } from './deadline.ts'
 import { endClient } from './end-client.ts'
 import { requestReadiness } from './request-readiness.ts'
 import {
+  foreseen,
   IdleClientError,
   IdleInTransactionError,
-  InternalError,
   QueryTimeoutError,
   ShutdownError,
 } from './session-errors.ts'
@@ -65,11 +65,6 @@ export class Session implements Waiter {
     this.#requests = new RequestStream(statementScope(admission, parts.statementTable))
     this.#relay = new Relay(socket, this.#requests, this)
     this.#deadline = new Deadline(parts.clock, () => this.#expired())
-  }
-
-  /** `idle`, `waiting`, `active`, `leaving` or `closed`. */
-  get stateKind(): SessionState['kind'] {
-    return this.#state.kind
   }
 
   /**
@@ -178,8 +173,7 @@ export class Session implements Waiter {
     try {
       this.#take(chunk)
     } catch (error) {
-      const foreseen = error instanceof ProxyError ? error : new InternalError(error)
-      this.#close({ error: foreseen, reason: 'busy' })
+      this.#close({ error: foreseen(error), reason: 'busy' })
     }
   }
 
@@ -235,8 +229,7 @@ export class Session implements Waiter {
       this.#relay.begin(lease.server, lease.server.beginLink(this.link), requests)
       this.#leaveIfTerminated()
     } catch (error) {
-      const foreseen = error instanceof ProxyError ? error : new InternalError(error)
-      this.#close({ error: foreseen, reason: 'busy' })
+      this.#close({ error: foreseen(error), reason: 'busy' })
     }
   }
 

@@ -15,10 +15,6 @@ export class Sessions {
     return this.#isDraining
   }
 
-  all(): Iterable<Session> {
-    return this.#open
-  }
-
   add(session: Session): void {
     this.#open.add(session)
     if (this.#isDraining) session.drain()
