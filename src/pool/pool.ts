@@ -109,7 +109,7 @@ export class Pool {
         return this.#lend(server)
       }
       // Those that were passed over are past their lifetime: they would take up room.
-      this.closeExpired()
+      if (this.#idle.count > 0) this.closeExpired()
     }
     this.#enqueue(waiter)
     return undefined
