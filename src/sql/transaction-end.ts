@@ -1,16 +1,16 @@
+import { CASE_BIT, IS_WORD_BYTE } from './word-bytes.ts'
+
 const WORDS = ['rollback', 'abort', 'commit', 'end', 'prepare']
 /** Length of the shortest word: the scan looks at this many bytes at a time. */
 const WINDOW_BYTES = 3
 const QUERY_CODE = 0x51
 /** Type byte and length word of a frame. */
 const HEAD_BYTES = 5
-const CASE_BIT = 0x20
 
 const TAILS = new Map(
   WORDS.map((word) => [windowKey(Buffer.from(word), 0), Buffer.from(word.slice(WINDOW_BYTES))]),
 )
 const SHIFTS = shiftTable()
-const IS_WORD_BYTE = wordByteTable()
 
 /**
  * Whether client bytes hold a word that can end a transaction (rollback, abort, commit, end,
@@ -76,13 +76,4 @@ function shiftTable(): Uint8Array {
     }
   }
   return shifts
-}
-
-/** Bytes that continue an identifier: letters, digits, `_`, `$` and whatever isn't ASCII. */
-function wordByteTable(): Uint8Array {
-  const table = new Uint8Array(256).fill(1, 0x80)
-  for (const character of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$') {
-    table[character.charCodeAt(0)] = 1
-  }
-  return table
 }
