@@ -1,11 +1,14 @@
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { ProxyError } from '../base/proxy-error.ts'
-import type { ServerTarget } from '../catalog/route.ts'
+import { SqlState } from '../base/sql-state.ts'
+import type { ServerTarget, ServerTls } from '../catalog/route.ts'
 import { startupMessage } from '../wire/frontend-messages.ts'
 import { BackendCode } from '../wire/message-codes.ts'
 import { readBackendKeyData, readParameterStatus } from '../wire/message-fields.ts'
+import { connectServer, type Encryption } from './connect-server.ts'
 import { type DeadlineOptions, withDeadline } from './deadline.ts'
-import { destroyQuietly, dial } from './dial.ts'
+import { destroyQuietly } from './dial.ts'
 import { MessageReader } from './message-reader.ts'
 import { proveLogin } from './prove-login.ts'
 import { ServerLoginError, ServerUnreachableError } from './server-errors.ts'
@@ -35,6 +38,7 @@ export interface OpenedServer extends ServerGreeting {
    * chunks come as `data` events alone: it can't be iterated or piped.
    */
   readonly socket: Socket
+  readonly isEncrypted: boolean
   /** Bytes that came after ReadyForQuery; usually none. */
   readonly rest: Buffer
 }
@@ -44,7 +48,8 @@ export interface OpenedServer extends ServerGreeting {
  * get as far as ReadyForQuery is destroyed.
  *
  * @throws ServerUnreachableError - refused, timed out, aborted or closed early.
- * @throws ServerLoginError - the server refused the login, or didn't speak as Postgres does.
+ * @throws ServerLoginError - the server refused the login, didn't speak as Postgres does, or does
+ *   not do TLS as the target asks.
  * @throws ProtocolViolationError - a startup parameter can't be put into a startup message.
  */
 export async function openServer(
@@ -57,20 +62,60 @@ export async function openServer(
     ...options.startupParameters,
   ])
   return withDeadline(options, async (signal) => {
-    const socket = await dial(target, { timeoutMs: 0, signal })
-    const reader = new MessageReader(socket, target, signal)
-    const exchange = { address: target, reader, target, socket }
+    const login = { target, startup, signal }
+    const socket = await connectServer(target, firstEncryption(target.tls), signal)
     try {
-      socket.write(startup)
-      await proveLogin(exchange)
-      const greeting = await readGreeting(exchange)
-      return { socket, ...greeting, rest: reader.release() }
+      return await logIn(socket, login)
     } catch (error) {
-      reader.release()
-      destroyQuietly(socket)
-      throw loginErrorOf(target, error)
+      const other = otherEncryption(target.tls, socket, error)
+      if (other === undefined) throw error
+      return logIn(await connectServer(target, other, signal), login)
     }
   })
+}
+
+function firstEncryption(tls: ServerTls | undefined): Encryption {
+  if (tls === undefined || tls.mode === 'allow') return 'none'
+  return tls.mode === 'prefer' ? 'preferred' : 'required'
+}
+
+/**
+ * What to try after a server refused a connection as it came, such as by `hostssl` in pg_hba.conf.
+ * Unlike libpq, nothing is tried again for a wrong password: that would cost a second attempt, and
+ * show an onlooker a proof that was refused over TLS.
+ */
+function otherEncryption(
+  tls: ServerTls | undefined,
+  socket: Socket,
+  error: unknown,
+): Encryption | undefined {
+  const state = error instanceof ServerLoginError ? error.serverSqlState : undefined
+  if (state !== SqlState.invalidAuthorizationSpecification) return undefined
+  if (socket instanceof TLSSocket) return tls?.mode === 'prefer' ? 'none' : undefined
+  return tls?.mode === 'allow' ? 'required' : undefined
+}
+
+interface Login {
+  readonly target: ServerTarget
+  readonly startup: Buffer
+  readonly signal: AbortSignal
+}
+
+/** Owns the socket: one that does not get as far as ReadyForQuery is destroyed. */
+async function logIn(socket: Socket, { target, startup, signal }: Login): Promise<OpenedServer> {
+  const reader = new MessageReader(socket, target, signal)
+  const exchange = { address: target, reader, target, socket }
+  try {
+    socket.write(startup)
+    await proveLogin(exchange)
+    const greeting = await readGreeting(exchange)
+    const isEncrypted = socket instanceof TLSSocket
+    return { socket, isEncrypted, ...greeting, rest: reader.release() }
+  } catch (error) {
+    reader.release()
+    destroyQuietly(socket)
+    throw loginErrorOf(target, error)
+  }
 }
 
 async function readGreeting(exchange: LoginExchange): Promise<ServerGreeting> {

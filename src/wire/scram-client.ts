@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
-import { hmac, saltPassword, scramKeys, sha256, xor } from './scram.ts'
+import { TLS_SERVER_END_POINT } from './channel-binding.ts'
+import { hmac, type ScramKeys, saltPassword, scramKeys, sha256, xor } from './scram.ts'
 import {
   expectBase64,
   expectNonce,
@@ -14,30 +15,59 @@ import { ProtocolViolationError } from './wire-errors.ts'
 /** Most iterations that a server may ask for: 25 times Postgres' default. More is an attack. */
 export const MAX_SERVER_ITERATIONS = 100_000
 
-/** No channel binding, no authorization identity. */
-const GS2_HEADER = 'n,,'
 const ITERATIONS = /^[1-9]\d{0,8}$/
 
 /**
- * Logs in to a server by SCRAM-SHA-256 without channel binding. Serves one attempt. The user name
- * stays empty, as with libpq: the startup packet has named the user.
+ * What a login is proven by: its password, or the keys that the password stands for at one server.
+ * The keys fit only the salt and the iterations of the verifier that they were proven against.
+ */
+export type ScramSecret =
+  | { readonly kind: 'password'; readonly password: string }
+  | ({ readonly kind: 'keys' } & ScramKeys)
+
+/**
+ * What is said of channel binding. `none`: we can't, or won't. `unused`: we could, but the server
+ * did not offer it; one that did knows then that somebody in between has taken its offer away.
+ * `endPoint`: the hash of the server's certificate as we have seen it.
+ */
+export type ClientBinding =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unused' }
+  | { readonly kind: 'endPoint'; readonly hash: Buffer }
+
+export interface ScramClientOptions {
+  /** Printable ASCII without comma. @defaultValue 18 random bytes in base64 */
+  readonly clientNonce?: string
+  /** @defaultValue `none` */
+  readonly channelBinding?: ClientBinding
+}
+
+/**
+ * Logs in to a server by SCRAM-SHA-256, or SCRAM-SHA-256-PLUS with an `endPoint`. Serves one
+ * attempt. The user name stays empty, as with libpq: the startup packet has named the user.
  *
  * @see https://www.rfc-editor.org/rfc/rfc5802
  */
 export class ScramClient {
-  readonly #password: string
+  readonly #secret: ScramSecret
   readonly #clientNonce: string
+  readonly #gs2Header: string
+  /** What `c=` stands for: the header, and the data of the binding. */
+  readonly #boundInput: Buffer
   #serverSignature: Buffer | undefined
 
-  /** @param clientNonce - Printable ASCII without comma. @defaultValue 18 random bytes in base64 */
-  constructor(password: string, clientNonce: string = scramNonce()) {
-    this.#password = password
+  constructor(secret: ScramSecret, options: ScramClientOptions = {}) {
+    const { clientNonce = scramNonce(), channelBinding = { kind: 'none' } } = options
+    this.#secret = secret
     this.#clientNonce = clientNonce
+    this.#gs2Header = gs2HeaderOf(channelBinding)
+    const data = channelBinding.kind === 'endPoint' ? channelBinding.hash : Buffer.alloc(0)
+    this.#boundInput = Buffer.concat([Buffer.from(this.#gs2Header), data])
   }
 
   /** The client-first message. */
   start(): Buffer {
-    return Buffer.from(`${GS2_HEADER}${this.#clientFirstBare()}`, 'utf8')
+    return Buffer.from(`${this.#gs2Header}${this.#clientFirstBare()}`, 'utf8')
   }
 
   /**
@@ -48,10 +78,9 @@ export class ScramClient {
    */
   async proceed(serverFirst: Buffer): Promise<Buffer> {
     const text = scramText(serverFirst)
-    const { nonce, salt, iterations } = readServerFirst(text, this.#clientNonce)
-    const saltedPassword = await saltPassword(this.#password, salt, iterations)
-    const { clientKey, serverKey } = scramKeys(saltedPassword)
-    const withoutProof = `c=${Buffer.from(GS2_HEADER).toString('base64')},r=${nonce}`
+    const challenge = readServerFirst(text, this.#clientNonce)
+    const { clientKey, serverKey } = await keysOf(this.#secret, challenge)
+    const withoutProof = `c=${this.#boundInput.toString('base64')},r=${challenge.nonce}`
     const authMessage = `${this.#clientFirstBare()},${text},${withoutProof}`
     const proof = xor(clientKey, hmac(sha256(clientKey), authMessage))
     this.#serverSignature = hmac(serverKey, authMessage)
@@ -79,10 +108,30 @@ export class ScramClient {
   }
 }
 
-function readServerFirst(
-  text: string,
-  clientNonce: string,
-): { readonly nonce: string; readonly salt: Buffer; readonly iterations: number } {
+/** No authorization identity, ever. */
+function gs2HeaderOf({ kind }: ClientBinding): string {
+  switch (kind) {
+    case 'none':
+      return 'n,,'
+    case 'unused':
+      return 'y,,'
+    case 'endPoint':
+      return `p=${TLS_SERVER_END_POINT},,`
+  }
+}
+
+interface Challenge {
+  readonly nonce: string
+  readonly salt: Buffer
+  readonly iterations: number
+}
+
+async function keysOf(secret: ScramSecret, { salt, iterations }: Challenge): Promise<ScramKeys> {
+  if (secret.kind === 'keys') return secret
+  return scramKeys(await saltPassword(secret.password, salt, iterations))
+}
+
+function readServerFirst(text: string, clientNonce: string): Challenge {
   const attributes = scramAttributes(text)
   const nonce = expectNonce(attributes[0])
   const salt = expectBase64(attributes[1], 's')

@@ -9,8 +9,11 @@ import {
 import { promisify } from 'node:util'
 import { saslPrep } from './saslprep.ts'
 
-/** The one mechanism spoken here. */
+/** The mechanism without channel binding. */
 export const SCRAM_SHA_256 = 'SCRAM-SHA-256'
+
+/** The same, bound to the TLS connection that it runs over. */
+export const SCRAM_SHA_256_PLUS = 'SCRAM-SHA-256-PLUS'
 
 /** Length of every key, proof and signature. */
 export const SCRAM_KEY_BYTES = 32
@@ -30,6 +33,12 @@ export interface ScramVerifier {
   /** Checks what a client proves. */
   readonly storedKey: Buffer
   /** Signs what the server proves. */
+  readonly serverKey: Buffer
+}
+
+/** What a password stands for, once salted. The client's key is as secret as the password. */
+export interface ScramKeys {
+  readonly clientKey: Buffer
   readonly serverKey: Buffer
 }
 
@@ -84,10 +93,7 @@ export function saltPassword(password: string, salt: Buffer, iterations: number)
 }
 
 /** The two keys that a salted password stands for. */
-export function scramKeys(saltedPassword: Buffer): {
-  readonly clientKey: Buffer
-  readonly serverKey: Buffer
-} {
+export function scramKeys(saltedPassword: Buffer): ScramKeys {
   return {
     clientKey: hmac(saltedPassword, 'Client Key'),
     serverKey: hmac(saltedPassword, 'Server Key'),

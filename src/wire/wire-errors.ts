@@ -15,6 +15,23 @@ export class ProtocolViolationError extends ProxyError {
   }
 }
 
+/**
+ * The two ends of a TLS connection don't see the same one: somebody is in between, or took our
+ * offer of channel binding out of the conversation.
+ */
+export class ChannelBindingError extends ProxyError {
+  override readonly code = 'CHANNEL_BINDING_FAILED'
+  override readonly sqlState = SqlState.invalidAuthorizationSpecification
+  override readonly origin = 'client'
+  override readonly clientMessage: string
+
+  /** @param clientMessage - Also the log message. */
+  constructor(clientMessage: string, options?: ErrorOptions) {
+    super(clientMessage, options)
+    this.clientMessage = clientMessage
+  }
+}
+
 /** The startup parameter `options` holds something other than settings. */
 export class UnsupportedOptionError extends ProxyError {
   override readonly code = 'UNSUPPORTED_OPTION'

@@ -8,10 +8,12 @@ import { survives } from './bytes.ts'
 
 const VIOLATION = { code: 'PROTOCOL_VIOLATION' }
 const VERIFIER = deriveVerifier('pencil', { salt: Buffer.from('salt'), iterations: 1 })
+const SECRET = { kind: 'password', password: 'pencil' } as const
+const PLUS = { channelBinding: Buffer.alloc(32), isPlus: true }
 const PROOF = Buffer.alloc(32, 7).toString('base64')
 
 function openServer(gs2Header = 'n,,'): ScramServer {
-  const server = new ScramServer(VERIFIER, 'theirs')
+  const server = new ScramServer(VERIFIER, { serverNonce: 'theirs' })
   server.start(Buffer.from(`${gs2Header}n=,r=ours`))
   return server
 }
@@ -50,7 +52,9 @@ t.test('server refuses text that is not UTF-8', async (t) => {
 })
 
 t.test('server ignores the user name, and extensions after the nonce', async (t) => {
-  const answer = new ScramServer(VERIFIER, 'b').start(Buffer.from('y,,n=root=2C=3D,r=a,x=1'))
+  const answer = new ScramServer(VERIFIER, { serverNonce: 'b' }).start(
+    Buffer.from('y,,n=root=2C=3D,r=a,x=1'),
+  )
   t.match(String(answer), /^r=ab,s=/)
 })
 
@@ -108,7 +112,7 @@ for (const text of [
   'e=other-error',
 ]) {
   t.test(`client refuses to proceed with [${text}]`, async (t) => {
-    const client = new ScramClient('pencil', 'ours')
+    const client = new ScramClient(SECRET, { clientNonce: 'ours' })
     await t.rejects(client.proceed(Buffer.from(text)), VIOLATION)
   })
 }
@@ -123,20 +127,21 @@ for (const text of [
   `${PROOF}`,
 ]) {
   t.test(`client refuses to finish with [${text}]`, async (t) => {
-    const client = new ScramClient('pencil', 'ours')
+    const client = new ScramClient(SECRET, { clientNonce: 'ours' })
     await client.proceed(Buffer.from('r=oursx,s=AAAA,i=1'))
     t.throws(() => client.finish(Buffer.from(text)), VIOLATION)
   })
 }
 
 t.test('client trusts no server that skipped the proof', async (t) => {
-  t.throws(() => new ScramClient('x').finish(Buffer.from(`v=${PROOF}`)), VIOLATION)
+  t.throws(() => new ScramClient(SECRET).finish(Buffer.from(`v=${PROOF}`)), VIOLATION)
 })
 
 const parts = [
   'n',
   'y',
   'p=',
+  'p=tls-server-end-point',
   'c=biws',
   'r=ours',
   'r=ourstheirs',
@@ -159,8 +164,9 @@ t.test('random messages cause nothing but a violation, and never let anyone in',
   await fc.assert(
     fc.asyncProperty(hostile, async (text) => {
       survives(() => new ScramServer(VERIFIER).start(text))
+      survives(() => new ScramServer(VERIFIER, PLUS).start(text))
       survives(() => t.equal(openServer().finish(text), undefined))
-      const client = new ScramClient('pencil', 'ours')
+      const client = new ScramClient(SECRET, { clientNonce: 'ours' })
       await client.proceed(text).catch((error) => t.type(error, ProtocolViolationError))
       t.throws(() => client.finish(text), VIOLATION)
     }),
