@@ -6,7 +6,10 @@ import type { RefusalReason } from '../catalog/catalog.ts'
 export type AuthFailureReason =
   | RefusalReason
   | 'wrongPassword'
-  /** The login's secret is of a kind that the configured method can't check. */
+  /** The certificate is another login's. */
+  | 'wrongCertificate'
+  | 'passwordExpired'
+  /** The login's secret is of a kind that the configured method can't check, or there is none. */
   | 'unsuitableSecret'
 
 /** The client could not prove that it is who it says it is, or may not act for that tenant. */
@@ -25,18 +28,37 @@ export class AuthenticationFailedError extends ProxyError {
   }
 }
 
-/** The configured method is not safe on the way by which the client came. */
+/** The configured method is not safe on the way by which the client came, or can't work there. */
 export class AuthMethodRefusedError extends ProxyError {
   override readonly code = 'AUTH_METHOD_REFUSED'
   override readonly sqlState = SqlState.invalidAuthorizationSpecification
   override readonly origin = 'client'
   override readonly clientMessage: string
+  override readonly hint: string | undefined
   readonly method: string
 
   /** @param remedy - How the client would have to connect, in words that it may read. */
-  constructor(method: string, remedy: string, options?: ErrorOptions) {
-    super(`authentication method ${method} refused: it needs ${remedy}`, options)
+  constructor(method: string, remedy: string, hint?: string) {
+    super(`authentication method ${method} refused: it needs ${remedy}`)
     this.clientMessage = `this way of logging in needs ${remedy}`
+    this.hint = hint
     this.method = method
   }
+}
+
+/** The server that knows the login's secret could not be asked, or made no sense. */
+export class AuthQueryFailedError extends ProxyError {
+  override readonly code = 'AUTH_QUERY_FAILED'
+  override readonly sqlState = SqlState.cannotConnectNow
+  override readonly origin = 'server'
+  override readonly clientMessage = 'logins can not be checked at the moment'
+  override readonly hint = 'Try again. The log of the proxy names the cause.'
+
+  constructor(server: { readonly host: string; readonly port: number }, failure: AuthQueryFailure) {
+    super(`can't ask server ${server.host}:${server.port} for a login: ${failure.reason}`, failure)
+  }
+}
+
+interface AuthQueryFailure extends ErrorOptions {
+  readonly reason: string
 }

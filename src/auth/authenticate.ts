@@ -1,52 +1,48 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Resolution } from '../catalog/catalog.ts'
 import type { LoginSecret } from '../catalog/login.ts'
 import type { Route } from '../catalog/route.ts'
-import {
-  authenticationCleartextPassword,
-  authenticationMd5Password,
-  authenticationSasl,
-  authenticationSaslContinue,
-  authenticationSaslFinal,
-} from '../wire/backend-messages.ts'
-import { md5Hash, md5Response } from '../wire/md5.ts'
-import { readPassword, readSaslInitialResponse } from '../wire/message-fields.ts'
-import {
-  SCRAM_SHA_256,
-  type ScramVerifier,
-  saltPassword,
-  scramKeys,
-  sha256,
-} from '../wire/scram.ts'
-import { ScramServer } from '../wire/scram-server.ts'
-import { ProtocolViolationError } from '../wire/wire-errors.ts'
+import type { TenantName } from '../tenancy/tenant-name.ts'
+import type { AuthAnswer } from './auth-answer.ts'
+import type { AuthChannel, ClientCertificate } from './auth-channel.ts'
 import {
   AuthenticationFailedError,
   type AuthFailureReason,
   AuthMethodRefusedError,
 } from './auth-errors.ts'
-import { decoyMd5Hash, decoyVerifier } from './decoy-secret.ts'
+import type { AuthQueries } from './auth-queries.ts'
+import type { ClientProof } from './client-proof.ts'
+import type { ChannelBinding, Exchange } from './exchange.ts'
+import { exchangeMd5, exchangePassword } from './password-exchange.ts'
+import { exchangeScram } from './scram-exchange.ts'
 
-/** What auth/ needs of a client's connection; session/ implements it. */
-export interface AuthChannel {
-  send(bytes: Buffer): void
-  /** Body of the next 'p' message. */
-  receivePassword(): Promise<Buffer>
-  /** True for a loopback address or a unix socket. */
-  readonly isLoopback: boolean
-  readonly isEncrypted: boolean
+/**
+ * How clients prove who they are. `password` and `trust` are refused where they aren't safe;
+ * `cert` needs TLS.
+ */
+export type AuthMethod = 'scram-sha-256' | 'md5' | 'password' | 'cert' | 'trust'
+
+/** Settings of every authentication. */
+export interface AuthOptions {
+  readonly method: AuthMethod
+  readonly channelBinding: ChannelBinding
 }
-
-/** How clients prove who they are. `password` and `trust` are refused where they aren't safe. */
-export type AuthMethod = 'scram-sha-256' | 'md5' | 'password' | 'trust'
 
 /** A client that asks to be let in. */
 export interface AuthRequest {
   readonly channel: AuthChannel
-  readonly method: AuthMethod
+  readonly options: AuthOptions
   /** As the client gave it, tag stripped. */
   readonly login: string
+  readonly tenant: TenantName
   readonly resolution: Resolution
+  /** Looks up the secrets that are not in the catalog. */
+  readonly secrets: Pick<AuthQueries, 'find' | 'doubt'>
+}
+
+/** A client that has a right to its route. */
+export interface Authenticated {
+  readonly route: Route
+  readonly proof: ClientProof
 }
 
 /**
@@ -54,22 +50,31 @@ export interface AuthRequest {
  * alike from outside: the same messages, about the same work, the same error.
  * AuthenticationOk is left to the caller, and so are suspended tenants.
  *
- * @throws AuthenticationFailedError - wrong password, or a refused resolution.
- * @throws AuthMethodRefusedError - the method is not safe on this connection.
- * @throws ProtocolViolationError - the client's messages make no sense.
+ * @throws AuthenticationFailedError - wrong password or certificate, or a refused resolution.
+ * @throws AuthMethodRefusedError - the method is not safe, or can't work, on this connection.
+ * @throws AuthQueryFailedError - the server that knows the secret could not be asked.
+ * @throws ProtocolViolationError, ChannelBindingError - the client's messages make no sense.
  */
-export async function authenticate(request: AuthRequest): Promise<Route> {
-  const { channel, method, login, resolution } = request
-  requireSafeWay(channel, method)
-  const isProven = await EXCHANGES[method](request)
-  if (resolution.kind === 'refused') throw new AuthenticationFailedError(login, resolution.reason)
-  if (!isProven) {
-    throw new AuthenticationFailedError(login, failureReason(method, resolution.secret))
-  }
-  return resolution.route
+export async function authenticate(request: AuthRequest): Promise<Authenticated> {
+  const { channel, login, resolution, options } = request
+  requireSafeWay(channel, options.method)
+  const { secret, lack } = await findSecret(request)
+  const { channelBinding } = options
+  const isWelcome = resolution.kind === 'route'
+  const decoySeed = decoySeedOf(request)
+  const exchange = { channel, login, decoySeed, secret, channelBinding, isWelcome }
+  const proof = await EXCHANGES[options.method](exchange)
+  if (resolution.kind === 'route' && proof !== undefined) return { route: resolution.route, proof }
+  if (isAsked(request)) request.secrets.doubt(request)
+  const reason = resolution.kind === 'refused' ? resolution.reason : lack
+  throw new AuthenticationFailedError(login, reason ?? failureReason(options.method, secret))
 }
 
 function requireSafeWay(channel: AuthChannel, method: AuthMethod): void {
+  if (method === 'cert' && channel.clientCertificate === undefined) {
+    const hint = 'Connect with TLS and a certificate for the user: sslmode, sslcert and sslkey.'
+    throw new AuthMethodRefusedError(method, 'a valid client certificate', hint)
+  }
   if (channel.isLoopback) return
   if (method === 'trust') throw new AuthMethodRefusedError(method, 'a local connection')
   if (method === 'password' && !channel.isEncrypted) {
@@ -77,79 +82,54 @@ function requireSafeWay(channel: AuthChannel, method: AuthMethod): void {
   }
 }
 
-/** Each resolves to whether the client knows the login's secret. */
-const EXCHANGES: Readonly<Record<AuthMethod, (request: AuthRequest) => Promise<boolean>>> = {
+/** Each resolves to what the client has proved; `undefined` when it could not. */
+const EXCHANGES: Readonly<
+  Record<AuthMethod, (exchange: Exchange) => Promise<ClientProof | undefined>>
+> = {
   'scram-sha-256': exchangeScram,
   md5: exchangeMd5,
   password: exchangePassword,
-  trust: async () => true,
+  cert: async ({ channel, login }) =>
+    isCertificateOf(channel.clientCertificate, login) ? { kind: 'none' } : undefined,
+  trust: async () => ({ kind: 'none' }),
 }
 
-async function exchangeScram({ channel, login, resolution }: AuthRequest): Promise<boolean> {
-  const { secret } = resolution
-  const isReal = secret?.kind === 'scram'
-  // Made for real logins too, so that its making can't be measured.
-  const decoy = decoyVerifier(login)
-  const scram = new ScramServer(isReal ? secret.verifier : decoy)
-  channel.send(authenticationSasl([SCRAM_SHA_256]))
-  const initial = readSaslInitialResponse(await channel.receivePassword())
-  if (initial.mechanism !== SCRAM_SHA_256) {
-    throw new ProtocolViolationError('the client chose a SASL mechanism that was not offered')
-  }
-  channel.send(authenticationSaslContinue(scram.start(initial.data)))
-  const signature = scram.finish(await channel.receivePassword())
-  if (!isReal || signature === undefined) return false
-  // A client that is refused all the same must not learn that its password was right.
-  if (resolution.kind === 'route') channel.send(authenticationSaslFinal(signature))
-  return true
+/** The login is its common name, or else one of its DNS names. */
+function isCertificateOf(certificate: ClientCertificate | undefined, login: string): boolean {
+  if (certificate === undefined) return false
+  return certificate.commonName === login || certificate.dnsNames.includes(login)
 }
 
-async function exchangeMd5({ channel, login, resolution }: AuthRequest): Promise<boolean> {
-  const { secret } = resolution
-  const isReal = secret?.kind === 'md5'
-  const salt = randomBytes(4)
-  channel.send(authenticationMd5Password(salt))
-  const given = readPassword(await channel.receivePassword())
-  const decoy = decoyMd5Hash(login)
-  const due = md5Response(isReal ? secret.hash : decoy, salt)
-  return isSameText(given, due) && isReal
-}
-
-async function exchangePassword({ channel, login, resolution }: AuthRequest): Promise<boolean> {
-  const { secret } = resolution
-  channel.send(authenticationCleartextPassword())
-  const password = readPassword(await channel.receivePassword())
-  // The slow check runs for every kind of secret: its absence could be measured.
-  const decoy = decoyVerifier(login)
-  const fitsVerifier = await fits(secret?.kind === 'scram' ? secret.verifier : decoy, password)
-  const decoyHash = decoyMd5Hash(login)
-  const hash = secret?.kind === 'md5' ? secret.hash : decoyHash
-  const fitsHash = isSameText(md5Hash(password, login), hash)
-  if (secret?.kind === 'scram') return fitsVerifier
-  return secret?.kind === 'md5' && fitsHash
-}
-
-/** Off the event loop, which a flood of logins would otherwise stop for everybody. */
-async function fits(verifier: ScramVerifier, password: string): Promise<boolean> {
-  const { salt, iterations, storedKey } = verifier
-  const { clientKey } = scramKeys(await saltPassword(password, salt, iterations))
-  return timingSafeEqual(sha256(clientKey), storedKey)
-}
-
-function isSameText(given: string, due: string): boolean {
-  const givenBytes = Buffer.from(given)
-  const dueBytes = Buffer.from(due)
-  return givenBytes.length === dueBytes.length && timingSafeEqual(givenBytes, dueBytes)
-}
-
-/** The kinds of secret that each method can check. */
+/** The kinds of secret that each method can check; none where it needs none. */
 const SUITABLE_SECRETS: Readonly<Record<AuthMethod, readonly LoginSecret['kind'][]>> = {
   'scram-sha-256': ['scram'],
   md5: ['md5'],
   password: ['scram', 'md5'],
-  trust: ['scram', 'md5', 'none'],
+  cert: [],
+  trust: [],
 }
 
-function failureReason(method: AuthMethod, secret: LoginSecret): AuthFailureReason {
-  return SUITABLE_SECRETS[method].includes(secret.kind) ? 'wrongPassword' : 'unsuitableSecret'
+async function findSecret(request: AuthRequest): Promise<Omit<AuthAnswer, 'validUntilMs'>> {
+  if (isAsked(request)) return request.secrets.find(request)
+  const { secret } = request.resolution
+  return { secret: secret?.kind === 'authQuery' ? undefined : secret, lack: undefined }
+}
+
+/**
+ * A login has the same secret for all tenants, known or not, where the catalog holds it; else each
+ * tenant's server may have another.
+ */
+function decoySeedOf({ login, tenant, resolution }: AuthRequest): string {
+  return resolution.secret?.kind === 'authQuery' ? `${tenant}\0${login}` : login
+}
+
+function isAsked({ resolution, options }: AuthRequest): boolean {
+  const needsNone = SUITABLE_SECRETS[options.method].length === 0
+  return resolution.secret?.kind === 'authQuery' && !needsNone
+}
+
+function failureReason(method: AuthMethod, secret: LoginSecret | undefined): AuthFailureReason {
+  if (method === 'cert') return 'wrongCertificate'
+  const isSuitable = secret !== undefined && SUITABLE_SECRETS[method].includes(secret.kind)
+  return isSuitable ? 'wrongPassword' : 'unsuitableSecret'
 }

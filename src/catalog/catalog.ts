@@ -1,5 +1,5 @@
 import type { TenantName } from '../tenancy/tenant-name.ts'
-import type { LoginSecret } from './login.ts'
+import type { SecretSource } from './login.ts'
 import type { Route } from './route.ts'
 
 /** Who asks for which tenant; nothing of it is proven yet. */
@@ -13,19 +13,20 @@ export type RefusalReason = 'unknownTenant' | 'unknownLogin' | 'notGranted'
 
 /**
  * The catalog's answer. A refusal still goes through authentication (against `secret` when the
- * login exists, else against a made-up one), so that all refusals look alike from outside.
+ * login exists, else against a made-up one), so that all refusals look alike from outside. A
+ * refusal with a secret of kind `authQuery` asks no server, and takes as long as if it did.
  */
 export type Resolution =
   | {
       readonly kind: 'route'
       readonly route: Route
-      readonly secret: LoginSecret
+      readonly secret: SecretSource
       readonly isSuspended: boolean
     }
   | {
       readonly kind: 'refused'
       readonly reason: RefusalReason
-      readonly secret: LoginSecret | undefined
+      readonly secret: SecretSource | undefined
     }
 
 /** The authority on tenants and logins. */

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { TenantName } from '../tenancy/tenant-name.ts'
 import type { Catalog, RefusalReason, Resolution, RouteRequest } from './catalog.ts'
-import type { LoginSecret } from './login.ts'
-import type { CatalogRecords, TenantRecord } from './records.ts'
+import { ANY_USER, type SecretSource } from './login.ts'
+import type { CatalogRecords, LoginRecord, TenantRecord } from './records.ts'
 import type { Route } from './route.ts'
 
 /** What a reload changed, by tenant name. */
@@ -13,7 +13,7 @@ export interface CatalogChange {
 }
 
 interface Grant {
-  readonly secret: LoginSecret
+  readonly secret: SecretSource
   /** `undefined` grants every tenant. */
   readonly tenants: ReadonlySet<TenantName> | undefined
 }
@@ -26,6 +26,10 @@ interface VersionedTenant {
 /** Replaced as a whole, so that no request sees half a reload. */
 interface Snapshot {
   readonly grants: ReadonlyMap<string, Grant>
+  /** For users that have no grant of their own. */
+  readonly grantOfOthers: Grant | undefined
+  /** What an unknown login has to be checked against, to look like those that are known. */
+  readonly secretOfUnknown: SecretSource | undefined
   readonly tenants: ReadonlyMap<TenantName, VersionedTenant>
 }
 
@@ -41,7 +45,7 @@ export class FileCatalog implements Catalog {
   /** @param records - Kept, not copied: they must be frozen. */
   constructor(records: CatalogRecords) {
     this.#snapshot = {
-      grants: indexLogins(records),
+      ...indexLogins(records.logins),
       tenants: indexTenants(records, new Map(), this.#generation),
     }
   }
@@ -64,17 +68,21 @@ export class FileCatalog implements Catalog {
     this.#generation += 1
     const old = this.#snapshot.tenants
     const tenants = indexTenants(records, old, this.#generation)
-    this.#snapshot = { grants: indexLogins(records), tenants }
+    this.#snapshot = { ...indexLogins(records.logins), tenants }
     return compareTenants(old, tenants)
   }
 }
 
-function indexLogins(records: CatalogRecords): Map<string, Grant> {
+function indexLogins(logins: readonly LoginRecord[]): Omit<Snapshot, 'tenants'> {
   const grants = new Map<string, Grant>()
-  for (const { user, secret, tenants } of records.logins) {
+  for (const { user, secret, tenants } of logins) {
     grants.set(user, { secret, tenants: tenants === '*' ? undefined : new Set(tenants) })
   }
-  return grants
+  const grantOfOthers = grants.get(ANY_USER)
+  // A client may well call itself `*`: it is then a user like any other that is not listed.
+  grants.delete(ANY_USER)
+  const isAsked = logins.some(({ secret }) => secret.kind === 'authQuery')
+  return { grants, grantOfOthers, secretOfUnknown: isAsked ? { kind: 'authQuery' } : undefined }
 }
 
 function indexTenants(
@@ -103,10 +111,10 @@ function compareTenants(old: Snapshot['tenants'], now: Snapshot['tenants']): Cat
   return { added, changed, removed }
 }
 
-function resolveIn({ grants, tenants }: Snapshot, { login, tenant }: RouteRequest): Resolution {
-  const grant = grants.get(login)
-  const found = tenants.get(tenant)
-  if (grant === undefined) return refused('unknownLogin', undefined)
+function resolveIn(snapshot: Snapshot, { login, tenant }: RouteRequest): Resolution {
+  const grant = snapshot.grants.get(login) ?? snapshot.grantOfOthers
+  const found = snapshot.tenants.get(tenant)
+  if (grant === undefined) return refused('unknownLogin', snapshot.secretOfUnknown)
   if (found === undefined) return refused('unknownTenant', grant.secret)
   if (grant.tenants !== undefined && !grant.tenants.has(tenant)) {
     return refused('notGranted', grant.secret)
@@ -119,7 +127,7 @@ function resolveIn({ grants, tenants }: Snapshot, { login, tenant }: RouteReques
   }
 }
 
-function refused(reason: RefusalReason, secret: LoginSecret | undefined): Resolution {
+function refused(reason: RefusalReason, secret: SecretSource | undefined): Resolution {
   return { kind: 'refused', reason, secret }
 }
 
@@ -128,13 +136,26 @@ function routeOf(login: string, { record, version }: VersionedTenant): Route {
   return Object.freeze({
     tenant: record.name,
     login,
-    target: record.target,
+    ...serverOf(login, record),
+    authQuery: record.authQuery,
     tenancy: record.tenancy,
     role: record.role,
     settings: record.settings,
     pool: record.pool,
     timeouts: record.timeouts,
     maxClients: record.maxClients,
+    replication: record.replication,
     version,
   })
+}
+
+/** An entry of `users` wins over the client's own user. */
+function serverOf(
+  login: string,
+  { users, target, serverUser }: TenantRecord,
+): Pick<Route, 'target' | 'serverUser'> {
+  const own = users.find((entry) => entry.login === login)
+  if (own === undefined) return { target, serverUser }
+  const { user, password } = own
+  return { target: { ...target, user, password }, serverUser: 'route' }
 }

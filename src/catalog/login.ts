@@ -10,3 +10,9 @@ export type LoginSecret =
   | { readonly kind: 'md5'; readonly hash: string }
   /** Only `trust` lets such a login in. */
   | { readonly kind: 'none' }
+
+/** Where a login's secret is found: in the catalog, or at the server by the route's `authQuery`. */
+export type SecretSource = LoginSecret | { readonly kind: 'authQuery' }
+
+/** The record of this user covers all users that have none of their own. */
+export const ANY_USER = '*'

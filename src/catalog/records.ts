@@ -1,14 +1,24 @@
+import type { ReplicationPolicy } from '../tenancy/replication.ts'
 import type { Setting, Tenancy } from '../tenancy/tenancy.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
-import type { LoginSecret } from './login.ts'
-import type { PoolPolicy, ServerTarget, SessionTimeouts } from './route.ts'
+import type { SecretSource } from './login.ts'
+import type { AuthQuery, PoolPolicy, ServerTarget, ServerUser, SessionTimeouts } from './route.ts'
 
 /** One client login, and the tenants that it may act for. */
 export interface LoginRecord {
+  /** `'*'` covers all users that have no record of their own. */
   readonly user: string
-  readonly secret: LoginSecret
+  readonly secret: SecretSource
   /** `'*'` grants every tenant, also those that come later. */
   readonly tenants: '*' | readonly TenantName[]
+}
+
+/** The server user of one login, in place of the target's own. */
+export interface ServerCredentials {
+  readonly login: string
+  readonly user: string
+  /** `undefined` when the server is expected to trust us. */
+  readonly password: string | undefined
 }
 
 /** One tenant with everything that its routes are made of; defaults are already filled in. */
@@ -20,6 +30,10 @@ export interface TenantRecord {
   /** Name of the shared server; `undefined` for a tenant with a database of its own. */
   readonly server: string | undefined
   readonly target: ServerTarget
+  /** Server users by login; a login that is not listed has what `serverUser` says. */
+  readonly users: readonly ServerCredentials[]
+  readonly serverUser: ServerUser
+  readonly authQuery: AuthQuery | undefined
   readonly tenancy: Tenancy
   readonly role: string | undefined
   readonly settings: readonly Setting[]
@@ -27,6 +41,7 @@ export interface TenantRecord {
   readonly timeouts: SessionTimeouts
   /** Most client sessions of the tenant in this process; `0` means no limit. */
   readonly maxClients: number
+  readonly replication: ReplicationPolicy
   readonly labels: Readonly<Record<string, string>>
 }
 

@@ -1,38 +1,25 @@
 import t from 'tap'
-import { type AuthMethod, authenticate } from '../../src/auth/authenticate.ts'
-import type { RefusalReason, Resolution } from '../../src/catalog/catalog.ts'
+import type { AuthMethod } from '../../src/auth/authenticate.ts'
 import type { LoginSecret } from '../../src/catalog/login.ts'
-import type { Route } from '../../src/catalog/route.ts'
-import type { TenantName } from '../../src/tenancy/tenant-name.ts'
 import {
   passwordMessage,
   saslInitialResponse,
   saslResponse,
 } from '../../src/wire/frontend-messages.ts'
-import { md5Hash } from '../../src/wire/md5.ts'
-import { deriveVerifier } from '../../src/wire/scram.ts'
-import { AuthClient, type AuthClientOptions } from '../support/auth-client.ts'
-
-const LOGIN = 'app'
-const RIGHT = 'correct horse'
-const WRONG = 'battery staple'
-
-const SCRAM_SECRET: LoginSecret = { kind: 'scram', verifier: deriveVerifier(RIGHT) }
-const MD5_SECRET: LoginSecret = { kind: 'md5', hash: md5Hash(RIGHT, LOGIN) }
-const NO_SECRET: LoginSecret = { kind: 'none' }
-
-const ROUTE: Route = {
-  tenant: 'acme' as TenantName,
-  login: LOGIN,
-  target: { host: '/tmp', port: 5432, database: 'acme', user: 'pool', password: undefined },
-  tenancy: { strategy: 'database' },
-  role: undefined,
-  settings: [],
-  pool: { mode: 'transaction', size: 1 },
-  timeouts: { waitMs: 0, idleClientMs: 0, idleInTransactionMs: 0, queryMs: 0 },
-  maxClients: 0,
-  version: 1,
-}
+import {
+  allowed,
+  attempt,
+  clientOf,
+  failureBecause,
+  MD5_SECRET,
+  NO_SECRET,
+  prove,
+  RIGHT,
+  ROUTE,
+  refused,
+  SCRAM_SECRET,
+  WRONG,
+} from './auth-fixture.ts'
 
 interface MethodCase {
   readonly name: string
@@ -107,8 +94,8 @@ t.test('an unknown login sees the same salt at each attempt', async (t) => {
   const saltOf = async (login: string) => {
     const client = clientOf({ login, password: RIGHT })
     const resolution = refused('unknownLogin', undefined)
-    const request = { channel: client, method: 'scram-sha-256', login, resolution } as const
-    await t.rejects(authenticate(request), { code: 'AUTHENTICATION_FAILED' })
+    const outcome = prove(client, { method: 'scram-sha-256', login, resolution })
+    await t.rejects(outcome, { code: 'AUTHENTICATION_FAILED' })
     return client.saltSeen
   }
   const salt = await saltOf('nobody')
@@ -195,29 +182,3 @@ t.test('an md5 answer of another length is a wrong password', async (t) => {
   const outcome = attempt(client, 'md5', allowed(MD5_SECRET))
   await t.rejects(outcome, failureBecause('wrongPassword'))
 })
-
-function clientOf(options: Partial<AuthClientOptions> & { password: string }): AuthClient {
-  return new AuthClient({ login: LOGIN, ...options })
-}
-
-function attempt(channel: AuthClient, method: AuthMethod, resolution: Resolution): Promise<Route> {
-  return authenticate({ channel, method, login: LOGIN, resolution })
-}
-
-function allowed(secret: LoginSecret): Resolution {
-  return { kind: 'route', route: ROUTE, secret, isSuspended: false }
-}
-
-function refused(reason: RefusalReason, secret: LoginSecret | undefined): Resolution {
-  return { kind: 'refused', reason, secret }
-}
-
-function failureBecause(reason: string) {
-  return {
-    code: 'AUTHENTICATION_FAILED',
-    sqlState: '28P01',
-    origin: 'client',
-    reason,
-    clientMessage: `password authentication failed for user "${LOGIN}"`,
-  }
-}

@@ -17,13 +17,17 @@ function tenant(name: string, changes: Partial<TenantRecord> = {}): TenantRecord
     id: name,
     status: 'active',
     server: 'shared',
-    target: { host: 'h', port: 5432, database: 'd', user: 'u', password: 'p' },
+    target: { host: 'h', port: 5432, database: 'd', user: 'u', password: 'p', tls: undefined },
+    users: [],
+    serverUser: 'route',
+    authQuery: undefined,
     tenancy: { strategy: 'row', searchPath: ['public'], setting: 'app.tenant_id', value: name },
     role: undefined,
     settings: [],
-    pool: { mode: 'transaction', size: 20 },
+    pool: { mode: 'transaction', size: 20, pins: 'allow', carriedSettings: [] },
     timeouts: { waitMs: 1, idleClientMs: 2, idleInTransactionMs: 3, queryMs: 4 },
     maxClients: 0,
+    replication: { allowed: 'none', maxSessions: 0 },
     labels: {},
     ...changes,
   }
@@ -124,7 +128,7 @@ t.test('a change of the password or of the pool is a change', async (t) => {
     logins: [],
     tenants: [
       tenant('acme', { target: { ...target, password: 'new' } }),
-      tenant('globex', { pool: { mode: 'session', size: 20 } }),
+      tenant('globex', { pool: { mode: 'session', size: 20, pins: 'allow', carriedSettings: [] } }),
     ],
   })
   t.strictSame(changed, ['acme', 'globex'])
@@ -136,4 +140,58 @@ t.test('a tenant that was removed comes back with a version of its own', async (
   catalog.replace({ logins: [ALL], tenants: [] })
   catalog.replace({ logins: [ALL], tenants: [tenant('acme')] })
   t.ok((await versionOf(catalog, 'acme')) > first)
+})
+
+const ASK = { kind: 'authQuery' } as const
+const ANYBODY: LoginRecord = { user: '*', secret: ASK, tenants: [named('acme')] }
+const AUTH_QUERY = {
+  target: tenant('acme').target,
+  query: 'SELECT $1',
+  cacheMs: 1,
+  timeoutMs: 1,
+  maxConnections: 1,
+}
+
+t.test('the login * covers those that are not listed', async (t) => {
+  const acme = tenant('acme', { authQuery: AUTH_QUERY })
+  const catalog = new FileCatalog({ logins: [ANYBODY, ONE], tenants: [acme, tenant('globex')] })
+  const resolve = (login: string, name: string) => catalog.resolve({ login, tenant: named(name) })
+  for (const login of ['stranger', '*', '__proto__', '']) {
+    const resolution = await resolve(login, 'acme')
+    t.match(resolution, { kind: 'route', secret: ASK, route: { login, authQuery: AUTH_QUERY } })
+  }
+  t.match(await resolve('one', 'acme'), { kind: 'route', secret: ONE.secret }, 'a listed one wins')
+  const notGranted = { kind: 'refused', reason: 'notGranted', secret: ASK }
+  t.strictSame(await resolve('stranger', 'globex'), notGranted)
+  t.strictSame(await resolve('one', 'globex'), { ...notGranted, secret: ONE.secret })
+  const unknownTenant = { kind: 'refused', reason: 'unknownTenant', secret: ASK }
+  t.strictSame(await resolve('stranger', 'nobody'), unknownTenant)
+})
+
+t.test('an unknown login looks like those that a server is asked for', async (t) => {
+  const listed: LoginRecord = { user: 'listed', secret: ASK, tenants: '*' }
+  const catalog = new FileCatalog({ logins: [listed, ONE], tenants: [tenant('acme')] })
+  const resolution = await catalog.resolve({ login: 'stranger', tenant: named('acme') })
+  t.strictSame(resolution, { kind: 'refused', reason: 'unknownLogin', secret: ASK })
+})
+
+t.test('a login has its server user', async (t) => {
+  const users = [
+    { login: 'one', user: 'owner', password: 'owns' },
+    { login: 'two', user: 'trusted', password: undefined },
+  ]
+  const record = tenant('acme', { users, serverUser: 'client' })
+  const logins = ['one', 'two', 'three'].map((user) => ({ ...ALL, user }))
+  const catalog = new FileCatalog({ logins, tenants: [record] })
+  const routeOf = async (login: string) => {
+    const resolution = await catalog.resolve({ login, tenant: named('acme') })
+    return resolution.kind === 'route' ? resolution.route : undefined
+  }
+  const { target } = record
+  t.match(await routeOf('one'), {
+    target: { ...target, user: 'owner', password: 'owns' },
+    serverUser: 'route',
+  })
+  t.strictSame((await routeOf('two'))?.target, { ...target, user: 'trusted', password: undefined })
+  t.match(await routeOf('three'), { target, serverUser: 'client' })
 })
