@@ -1,5 +1,8 @@
 import type { ServerConnection } from '../server/server-connection.ts'
-import type { Link } from '../tenancy/link.ts'
+import type { Waiter } from './waiter.ts'
+
+/** What a client needs of a connection. */
+export type Wanted = Pick<Waiter, 'link' | 'mode'>
 
 /** A server connection that has been kept for too long, and which limit it met. */
 export interface ExpiredServer {
@@ -28,10 +31,15 @@ export class IdleServers {
     if (index !== -1) this.#servers.splice(index, 1)
   }
 
-  /** The best one for `link`: its own state, then its own tenant's, then the longest idle. */
-  take(link: Link, nowMs: number): ServerConnection | undefined {
-    const index = this.#best(link, nowMs)
+  /** The best one for `wanted`: its own state, then its own tenant's, then the longest idle. */
+  take(wanted: Wanted, nowMs: number): ServerConnection | undefined {
+    const index = this.#best(wanted, nowMs)
     return index === -1 ? undefined : this.#servers.splice(index, 1)[0]
+  }
+
+  /** The one that has been idle the longest, to be closed. */
+  get oldest(): ServerConnection | undefined {
+    return this.#servers[0]
   }
 
   /** Those past their lifetime, or idle for longer than `idleServerMs` (`0`: no limit). */
@@ -46,12 +54,12 @@ export class IdleServers {
     return found
   }
 
-  #best(link: Link, nowMs: number): number {
+  #best(wanted: Wanted, nowMs: number): number {
     let best = -1
     let bestRank = 0
     for (let index = this.#servers.length - 1; index >= 0; index -= 1) {
       const server = this.#servers[index] as ServerConnection
-      const rank = nowMs >= server.expiresAtMs ? 0 : rankOf(server, link)
+      const rank = nowMs >= server.expiresAtMs ? 0 : rankOf(server, wanted)
       if (rank === EXACT) return index
       // Among equals the lower index, which has been idle longer, wins.
       if (rank > 0 && rank >= bestRank) {
@@ -67,8 +75,17 @@ const EXACT = 3
 const SAME_TENANT = 2
 const OTHER = 1
 
-function rankOf(server: ServerConnection, link: Link): number {
+const UNFIT = 0
+
+function rankOf(server: ServerConnection, wanted: Wanted): number {
+  if (!fits(server, wanted)) return UNFIT
+  const { link } = wanted
   if (server.link === undefined) return OTHER
   if (server.link.key === link.key && server.dirt === 'none') return EXACT
   return server.link.tenantKey === link.tenantKey ? SAME_TENANT : OTHER
+}
+
+/** Whether a connection can serve a client: one that was opened for a link serves that alone. */
+export function fits({ home }: ServerConnection, { link, mode }: Wanted): boolean {
+  return mode === 'session' ? home?.key === link.key : home === undefined
 }

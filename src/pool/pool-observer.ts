@@ -2,8 +2,12 @@
 export type CloseReason =
   | 'idle'
   | 'lifetime'
+  /** It was idle, and its place was needed for a client that it could not serve. */
+  | 'evicted'
   | 'drain'
   | 'busy'
+  /** The client made state that nothing undoes, such as a loaded library. */
+  | 'indelible'
   | 'lost'
   | 'linkFailed'
   | 'clientGone'

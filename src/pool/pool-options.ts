@@ -16,6 +16,8 @@ export interface PoolOptions {
   readonly maxWaiting: number
   /** Most prepared statements held on one server connection. */
   readonly maxPreparedStatements: number
+  /** Most bytes of their texts on one server connection. */
+  readonly maxPreparedBytes: number
   /** Shortest and longest pause after a failed connect, in ms. */
   readonly backoffMinMs: number
   readonly backoffMaxMs: number

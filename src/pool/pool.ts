@@ -8,12 +8,12 @@ import { ServerConnection } from '../server/server-connection.ts'
 import type { ServerAddress } from '../server/server-errors.ts'
 import { ServerLoginError, ServerUnreachableError } from '../server/server-errors.ts'
 import type { Link } from '../tenancy/link.ts'
-import { IdleServers } from './idle-servers.ts'
+import { fits, IdleServers } from './idle-servers.ts'
 import { Lease } from './lease.ts'
 import { CheckoutTimeoutError, PoolDrainedError, WaitQueueFullError } from './pool-errors.ts'
 import type { CloseReason, PoolObserver } from './pool-observer.ts'
 import type { PoolOptions } from './pool-options.ts'
-import { WaitQueue } from './wait-queue.ts'
+import { homeKey, WaitQueue } from './wait-queue.ts'
 import type { Waiter } from './waiter.ts'
 
 /** Links that are remembered as proven; one more forgets the least used. */
@@ -41,8 +41,8 @@ export interface PoolParts {
   readonly name: string
   readonly address: ServerAddress
   readonly options: PoolOptions
-  /** Opens a server connection in the pool's resting state. */
-  readonly open: () => Promise<OpenedServer>
+  /** Opens a server connection: for one link alone, or in the pool's resting state. */
+  readonly open: (home: Link | undefined) => Promise<OpenedServer>
   readonly observer: PoolObserver
   readonly clock: Clock
   /** @defaultValue `Math.random` */
@@ -81,7 +81,8 @@ export class Pool {
     giveUp: (server: ServerConnection, reason: CloseReason) => this.#giveUp(server, reason),
   }
   #size: number
-  #connecting = 0
+  /** Connections under way, by the key of the waiters whom they can serve. */
+  readonly #connecting = new Map<string, number>()
   #retryTimer: ClockTimer | undefined
   #isDraining = false
 
@@ -103,7 +104,7 @@ export class Pool {
    */
   checkout(waiter: Waiter): Lease | undefined {
     if (this.#waiters.count === 0 && !this.#isDraining) {
-      const server = this.#idle.take(waiter.link, this.#parts.clock.nowMs())
+      const server = this.#idle.take(waiter, this.#parts.clock.nowMs())
       if (server !== undefined) {
         this.#parts.observer.checkedOut(this.name, 0)
         return this.#lend(server)
@@ -141,7 +142,7 @@ export class Pool {
 
   /** Remembers that `link` works, and what `server` reports under it. */
   prove(link: Link, server: ServerConnection): ProvenLink {
-    const proven = { link, parameters: new Map(server.parameters) }
+    const proven = { link, parameters: server.parameters }
     this.#proven.set(link.key, proven)
     return proven
   }
@@ -151,7 +152,7 @@ export class Pool {
     for (const { place } of this.#held.values()) places[place] += 1
     return {
       ...places,
-      connecting: this.#connecting,
+      connecting: this.#connectingCount,
       waiting: this.#waiters.count,
       oldestWaitMs: this.#waiters.oldestWaitMs,
     }
@@ -164,7 +165,7 @@ export class Pool {
 
   /** Nothing is held, opened or waited for. */
   get isEmpty(): boolean {
-    return this.#held.size === 0 && this.#connecting === 0 && this.#waiters.count === 0
+    return this.#held.size === 0 && this.#connecting.size === 0 && this.#waiters.count === 0
   }
 
   /** Closes the connections that have been idle, or have lived, for too long. */
@@ -254,15 +255,25 @@ export class Pool {
       this.#giveUp(server, 'lifetime')
       return
     }
-    const next = this.#waiters.takeFirst()
+    const next = this.#nextFor(server)
     if (next === undefined) {
       this.#move(server, 'idle')
       server.idleSinceMs = nowMs
       this.#idle.add(server)
+      this.#grow()
       return
     }
-    this.#parts.observer.checkedOut(this.name, next.waitedMs)
-    next.waiter.granted(this.#lend(server))
+    const { waiter, waitedMs } = this.#waiters.take(next)
+    this.#parts.observer.checkedOut(this.name, waitedMs)
+    waiter.granted(this.#lend(server))
+  }
+
+  /** Nobody is passed over but those for whom a connection is under way. */
+  #nextFor(server: ServerConnection): Waiter | undefined {
+    const { first } = this.#waiters
+    if (first === undefined || fits(server, first)) return first
+    if (this.#waiters.firstUnserved(this.#connecting) === first) return undefined
+    return this.#waiters.find((waiter) => fits(server, waiter))
   }
 
   #giveUp(server: ServerConnection, reason: CloseReason): void {
@@ -279,44 +290,62 @@ export class Pool {
     if (held !== undefined) held.place = place
   }
 
-  /** Opens connections for those who wait, as far as there is room. */
+  get #connectingCount(): number {
+    let count = 0
+    for (const ofKey of this.#connecting.values()) count += ofKey
+    return count
+  }
+
+  /**
+   * Opens connections for those who wait, as far as there is room. Idle connections that none of
+   * them can use make room.
+   */
   #grow(): void {
-    const { maxConnecting } = this.#parts.options
-    while (
-      !this.#isDraining &&
-      this.#retryTimer === undefined &&
-      this.#waiters.count > this.#connecting &&
-      this.#connecting < maxConnecting &&
-      this.#held.size + this.#connecting < this.#size
-    ) {
-      void this.#connect()
+    for (;;) {
+      if (this.#waiters.count === 0 || this.#isDraining || this.#retryTimer !== undefined) return
+      const connecting = this.#connectingCount
+      const waiter = this.#waiters.firstUnserved(this.#connecting)
+      if (waiter === undefined || connecting >= this.#parts.options.maxConnecting) return
+      if (this.#held.size + connecting < this.#size) {
+        void this.#connect(waiter)
+        continue
+      }
+      const { oldest } = this.#idle
+      if (oldest === undefined) return
+      this.#giveUp(oldest, 'evicted')
     }
   }
 
-  async #connect(): Promise<void> {
+  async #connect(waiter: Waiter): Promise<void> {
     const { clock, open, observer } = this.#parts
-    this.#connecting += 1
+    const home = waiter.mode === 'session' ? waiter.link : undefined
+    const key = homeKey(waiter)
+    this.#connecting.set(key, (this.#connecting.get(key) ?? 0) + 1)
     const startedMs = clock.nowMs()
     try {
-      const opened = await open().finally(() => {
-        this.#connecting -= 1
-      })
+      const opened = await open(home).finally(() => this.#connectEnded(key))
       this.#backoff.succeeded()
       observer.serverOpened(this.name, clock.nowMs() - startedMs)
-      this.#adopt(opened)
+      this.#adopt(opened, home)
       this.#grow()
     } catch (error) {
-      this.#connectFailed(error)
+      this.#connectFailed(error, key)
     }
   }
 
-  #adopt(opened: OpenedServer): void {
+  #connectEnded(key: string): void {
+    const left = (this.#connecting.get(key) ?? 1) - 1
+    if (left === 0) this.#connecting.delete(key)
+    else this.#connecting.set(key, left)
+  }
+
+  #adopt(opened: OpenedServer, home: Link | undefined): void {
     const { options, address, clock, random = Math.random } = this.#parts
-    const { serverLifetimeMs, lifetimeJitter, maxPreparedStatements } = options
+    const { serverLifetimeMs, lifetimeJitter } = options
     const lifetimeMs = serverLifetimeMs * (1 - random() * lifetimeJitter)
     const expiresAtMs =
       serverLifetimeMs === 0 ? Number.POSITIVE_INFINITY : clock.nowMs() + lifetimeMs
-    const server = new ServerConnection(opened, { address, maxPreparedStatements, expiresAtMs })
+    const server = new ServerConnection(opened, { ...options, address, home, expiresAtMs })
     // A server that shuts down may say so right behind its greeting.
     if (server.isClosed) throw new ServerUnreachableError(address, { reason: 'it hung up at once' })
     const idleSink = endSink((reason) => {
@@ -327,12 +356,18 @@ export class Pool {
     this.#offer(server)
   }
 
-  #connectFailed(error: unknown): void {
+  #connectFailed(error: unknown, key: string): void {
     const failure =
       error instanceof ProxyError
         ? error
         : new ServerUnreachableError(this.#parts.address, { reason: String(error), cause: error })
     this.#parts.observer.serverFailed(this.name, failure)
+    if (key !== '' && failure instanceof ServerLoginError && failure.isAboutSettings) {
+      // What one client asked for is nobody else's fault: the others need not wait.
+      for (const waiter of this.#waiters.takeOf(key)) this.#refuse(waiter, failure)
+      this.#grow()
+      return
+    }
     const isPermanent = failure instanceof ServerLoginError && failure.isPermanent
     // While other connections live, those who wait may still get one of them.
     if (isPermanent || this.#held.size === 0) this.#refuseAll(failure)
@@ -361,6 +396,8 @@ function endSink(ended: (reason: Error | undefined) => void): ReplySink {
   return {
     replyBytes() {},
     linked() {},
+    factsTold() {},
+    plansChanged() {},
     statementsDropped() {},
     drained() {},
     settled: () => ended(undefined),

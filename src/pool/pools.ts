@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
-import type { Route } from '../catalog/route.ts'
+import type { Route, ServerTarget } from '../catalog/route.ts'
 import { openServer } from '../server/login.ts'
-import { restingSettings } from '../tenancy/link.ts'
+import { tlsDigest } from '../server/tls-settings.ts'
+import { homeSettings, restingSettings } from '../tenancy/link.ts'
+import type { Setting } from '../tenancy/tenancy.ts'
 import { Pool } from './pool.ts'
 import type { PoolObserver } from './pool-observer.ts'
 import type { PoolOptions } from './pool-options.ts'
@@ -74,14 +76,15 @@ export class Pools {
     const { observer, clock } = this.#parts
     const options = this.#parts.options()
     const { target } = route
-    const startupParameters = restingSettings(route).map(
-      ({ name, value }) => [name, value] as const,
-    )
     const pool = new Pool({
       name: poolName(route),
       address: target,
       options: { ...options, size: route.pool.size },
-      open: () => openServer(target, { startupParameters, timeoutMs: options.connectTimeoutMs }),
+      open: (home) => {
+        const settings = home === undefined ? restingSettings(route) : homeSettings(route, home)
+        const startupParameters = settings.map(parameterOf)
+        return openServer(target, { startupParameters, timeoutMs: options.connectTimeoutMs })
+      },
       observer,
       clock,
     })
@@ -97,16 +100,25 @@ export class Pools {
   }
 }
 
-/** Two routes share a pool when this is equal. The password is in it as a digest. */
+/** Two routes share a pool when this is equal. What proves the server login is in it as a digest. */
 export function poolKey(route: Route): string {
   const { target } = route
-  const password = createHash('sha256')
-    .update(target.password ?? '')
-    .digest('base64')
   const resting = restingSettings(route).map(({ name, value }) => [name, value])
   const owner = route.tenancy.strategy === 'database' ? route.tenant : ''
   const { host, port, database, user } = target
-  return JSON.stringify([host, port, database, user, password, owner, resting])
+  const tls = tlsDigest(target.tls)
+  const credential = credentialDigest(target)
+  return JSON.stringify([host, port, database, user, credential, tls, owner, resting])
+}
+
+function credentialDigest({ password, scramKeys }: ServerTarget): string {
+  const keys = scramKeys && [scramKeys.clientKey, scramKeys.serverKey]
+  const texts = [password ?? '', ...(keys ?? []).map((key) => key.toString('base64'))]
+  return createHash('sha256').update(JSON.stringify(texts)).digest('base64')
+}
+
+function parameterOf({ name, value }: Setting): readonly [string, string] {
+  return [name, value]
 }
 
 function poolName(route: Route): string {

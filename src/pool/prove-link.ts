@@ -1,9 +1,9 @@
 import type { ProxyError } from '../base/proxy-error.ts'
 import type { ReplySink } from '../server/reply-sink.ts'
 import type { Link } from '../tenancy/link.ts'
+import { awaitLease } from './await-lease.ts'
 import type { Lease } from './lease.ts'
 import type { Pool, ProvenLink } from './pool.ts'
-import type { Waiter } from './waiter.ts'
 
 /**
  * Makes sure that a link works before any byte of a client depends on it, and learns what the
@@ -13,35 +13,15 @@ import type { Waiter } from './waiter.ts'
  * @throws LinkFailedError - the server refused the link.
  * @throws the errors of a checkout.
  */
-export function proveLink(
+export async function proveLink(
   pool: Pool,
   link: Link,
   options: { readonly waitMs: number; readonly signal: AbortSignal },
 ): Promise<ProvenLink> {
   const known = pool.proven(link)
-  if (known !== undefined) return Promise.resolve(known)
-  if (options.signal.aborted) return Promise.reject(options.signal.reason)
-  return new Promise((resolve, reject) => {
-    const abandon = () => {
-      pool.abandon(waiter)
-      reject(options.signal.reason)
-    }
-    const waiter: Waiter = {
-      link,
-      waitMs: options.waitMs,
-      granted(lease) {
-        options.signal.removeEventListener('abort', abandon)
-        tryLink({ pool, link, signal: options.signal }, lease).then(resolve, reject)
-      },
-      refused(error) {
-        options.signal.removeEventListener('abort', abandon)
-        reject(error)
-      },
-    }
-    options.signal.addEventListener('abort', abandon)
-    const lease = pool.checkout(waiter)
-    if (lease !== undefined) waiter.granted(lease)
-  })
+  if (known !== undefined) return known
+  const lease = await awaitLease(pool, { ...options, link, mode: 'transaction' })
+  return tryLink({ pool, link, signal: options.signal }, lease)
 }
 
 /** A link to be tried, for as long as somebody waits for it. */
@@ -53,6 +33,10 @@ interface Trial {
 
 function tryLink({ pool, link, signal }: Trial, lease: Lease): Promise<ProvenLink> {
   const { server } = lease
+  if (signal.aborted) {
+    lease.release()
+    return Promise.reject(signal.reason)
+  }
   return new Promise((resolve, reject) => {
     const giveUp = () => {
       lease.discard('timeout')
@@ -62,6 +46,8 @@ function tryLink({ pool, link, signal }: Trial, lease: Lease): Promise<ProvenLin
     const sink: ReplySink = {
       replyBytes() {},
       linked() {},
+      factsTold() {},
+      plansChanged() {},
       statementsDropped() {},
       drained() {},
       settled() {

@@ -1,6 +1,11 @@
 import type { Clock, ClockTimer } from '../base/clock.ts'
 import type { Waiter } from './waiter.ts'
 
+/** What a connection must have been opened with to serve a waiter; waiters of one key are alike. */
+export function homeKey({ link, mode }: Pick<Waiter, 'link' | 'mode'>): string {
+  return mode === 'session' ? link.key : ''
+}
+
 /** Who waits for a server connection, first come first served. */
 export class WaitQueue {
   readonly #clock: Clock
@@ -36,13 +41,42 @@ export class WaitQueue {
     this.#waiters.delete(waiter)
   }
 
-  /** Takes the one who came first. */
-  takeFirst(): { readonly waiter: Waiter; readonly waitedMs: number } | undefined {
-    const [first] = this.#waiters
-    if (first === undefined) return undefined
-    const [waiter, sinceMs] = first
+  /** The one who came first. */
+  get first(): Waiter | undefined {
+    const [first] = this.#waiters.keys()
+    return first
+  }
+
+  /** Takes a waiter. */
+  take(waiter: Waiter): { readonly waiter: Waiter; readonly waitedMs: number } {
+    const sinceMs = this.#waiters.get(waiter) ?? this.#clock.nowMs()
     this.#waiters.delete(waiter)
     return { waiter, waitedMs: this.#clock.nowMs() - sinceMs }
+  }
+
+  /** The first that `isServed` says the connection at hand is for. */
+  find(isServed: (waiter: Waiter) => boolean): Waiter | undefined {
+    for (const waiter of this.#waiters.keys()) if (isServed(waiter)) return waiter
+    return undefined
+  }
+
+  /** The first for whom no connection is being opened yet. */
+  firstUnserved(connecting: ReadonlyMap<string, number>): Waiter | undefined {
+    const left = new Map(connecting)
+    for (const waiter of this.#waiters.keys()) {
+      const key = homeKey(waiter)
+      const served = left.get(key) ?? 0
+      if (served === 0) return waiter
+      left.set(key, served - 1)
+    }
+    return undefined
+  }
+
+  /** Takes those who wait for a connection of that home. */
+  takeOf(key: string): readonly Waiter[] {
+    const found = [...this.#waiters.keys()].filter((waiter) => homeKey(waiter) === key)
+    for (const waiter of found) this.#waiters.delete(waiter)
+    return found
   }
 
   /** Takes everybody. */

@@ -1,4 +1,5 @@
 import type { ProxyError } from '../base/proxy-error.ts'
+import type { PoolMode } from '../catalog/route.ts'
 import type { Link } from '../tenancy/link.ts'
 import type { Lease } from './lease.ts'
 
@@ -6,6 +7,11 @@ import type { Lease } from './lease.ts'
 export interface Waiter {
   /** Whom the connection will act for. */
   readonly link: Link
+  /**
+   * `transaction` takes any connection in its resting state or linked to a tenant; `session` one
+   * that was opened for `link` alone.
+   */
+  readonly mode: PoolMode
   /** Longest wait, in ms; `0` waits without limit. */
   readonly waitMs: number
   granted(lease: Lease): void

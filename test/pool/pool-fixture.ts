@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { ProxyError } from '../../src/base/proxy-error.ts'
+import type { PoolMode } from '../../src/catalog/route.ts'
 import type { Lease } from '../../src/pool/lease.ts'
 import { Pool, type PoolParts } from '../../src/pool/pool.ts'
 import type { PoolOptions } from '../../src/pool/pool-options.ts'
@@ -19,6 +20,7 @@ const OPTIONS: PoolOptions = {
   lifetimeJitter: 0,
   maxWaiting: 100,
   maxPreparedStatements: 10,
+  maxPreparedBytes: 1_000_000,
   backoffMinMs: 100,
   backoffMaxMs: 1_000,
 }
@@ -26,6 +28,8 @@ const OPTIONS: PoolOptions = {
 export const DEAF: ReplySink = {
   replyBytes() {},
   linked() {},
+  factsTold() {},
+  plansChanged() {},
   statementsDropped() {},
   settled() {},
   drained() {},
@@ -47,13 +51,15 @@ export function linkOf(tenant: string, settings: Readonly<Record<string, string>
 /** A session that wants a connection, and what it heard. */
 export class Guest implements Waiter {
   readonly link: Link
+  readonly mode: PoolMode
   readonly waitMs: number
   lease: Lease | undefined
   error: ProxyError | undefined
   heard = 0
 
-  constructor(link: Link = linkOf('acme'), waitMs = 0) {
+  constructor(link: Link = linkOf('acme'), waitMs = 0, mode: PoolMode = 'transaction') {
     this.link = link
+    this.mode = mode
     this.waitMs = waitMs
   }
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Route } from '../../src/catalog/route.ts'
+import type { Route, ServerTls } from '../../src/catalog/route.ts'
 import { blindPoolObserver } from '../../src/pool/pool-observer.ts'
 import type { PoolOptions } from '../../src/pool/pool-options.ts'
 import { Pools, poolKey } from '../../src/pool/pools.ts'
@@ -15,20 +15,40 @@ const OPTIONS: Omit<PoolOptions, 'size'> = {
   lifetimeJitter: 0,
   maxWaiting: 10,
   maxPreparedStatements: 10,
+  maxPreparedBytes: 1_000_000,
   backoffMinMs: 100,
   backoffMaxMs: 1_000,
 }
-const TARGET = { host: 'db', port: 5432, database: 'saas', user: 'pool', password: 'open sesame' }
+const TARGET = {
+  host: 'db',
+  port: 5432,
+  database: 'saas',
+  user: 'pool',
+  password: 'open sesame',
+  tls: undefined,
+}
+const TLS: ServerTls = {
+  mode: 'prefer',
+  rootCertificates: undefined,
+  certificate: undefined,
+  key: undefined,
+  channelBinding: 'prefer',
+  negotiation: 'postgres',
+  isNameSent: true,
+}
 const ROUTE: Route = {
   tenant: 'acme' as TenantName,
   login: 'app',
   target: TARGET,
+  serverUser: 'route',
+  authQuery: undefined,
   tenancy: { strategy: 'schema', searchPath: ['acme'], setting: 'app.tenant_id' },
   role: undefined,
   settings: [],
-  pool: { mode: 'transaction', size: 2 },
+  pool: { mode: 'transaction', size: 2, pins: 'allow', carriedSettings: [] },
   timeouts: { waitMs: 0, idleClientMs: 0, idleInTransactionMs: 0, queryMs: 0 },
   maxClients: 0,
+  replication: { allowed: 'none', maxSessions: 0 },
   version: 1,
 }
 const GLOBEX: Route = {
@@ -40,6 +60,10 @@ const GLOBEX: Route = {
   version: 9,
 }
 const OWN: Route = { ...ROUTE, tenancy: { strategy: 'database' } }
+
+function keys(client: string, server: string) {
+  return { clientKey: Buffer.from(client), serverKey: Buffer.from(server) }
+}
 
 function rig(): Pools {
   return new Pools({
@@ -64,7 +88,12 @@ t.test('what makes a pool another one', async (t) => {
     { ...ROUTE, target: { ...TARGET, database: 'other' } },
     { ...ROUTE, target: { ...TARGET, user: 'other' } },
     { ...ROUTE, target: { ...TARGET, password: 'other' } },
+    { ...ROUTE, target: { ...TARGET, tls: TLS } },
+    { ...ROUTE, target: { ...TARGET, tls: { ...TLS, mode: 'require' } } },
     { ...ROUTE, target: { ...TARGET, password: undefined } },
+    { ...ROUTE, target: { ...TARGET, password: undefined, scramKeys: keys('a', 'b') } },
+    { ...ROUTE, target: { ...TARGET, password: undefined, scramKeys: keys('a', 'c') } },
+    { ...ROUTE, target: { ...TARGET, password: undefined, scramKeys: keys('c', 'b') } },
     { ...ROUTE, tenancy: { strategy: 'schema', searchPath: ['acme'], setting: 'my.tenant' } },
   ]
   t.equal(new Set(routes.map(poolKey)).size, routes.length)
