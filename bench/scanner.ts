@@ -38,6 +38,8 @@ const SILENT: ReplySink = {
   settled() {},
   drained() {},
   lost() {},
+  factsTold() {},
+  plansChanged() {},
   statementsDropped() {},
 }
 
@@ -86,12 +88,19 @@ function answerQueries(): number {
   const server = new ServerConnection(
     {
       socket,
+      isEncrypted: false,
       rest: Buffer.alloc(0),
       processId: 1,
       secretKey: Buffer.alloc(4),
       parameters: new Map(),
     },
-    { address: { host: 'nowhere', port: 1 }, maxPreparedStatements: 1, expiresAtMs: 0 },
+    {
+      address: { host: 'nowhere', port: 1 },
+      maxPreparedStatements: 1,
+      maxPreparedBytes: 1,
+      home: undefined,
+      expiresAtMs: 0,
+    },
   )
   const requests = new RequestStream(undefined)
   const request = query('SELECT abalance FROM pgbench_accounts WHERE aid = 1')

@@ -35,7 +35,7 @@ export const LIBRARY_OWNERS = {
   'prom-client': ['telemetry'],
   pino: ['telemetry'],
   ioredis: ['catalog', 'cancel', 'limits'],
-  pg: ['catalog', 'lifecycle'],
+  pg: ['auth', 'catalog', 'lifecycle'],
   zod: ['config'],
   yaml: ['config'],
 }

@@ -15,7 +15,15 @@ import process from 'node:process'
 import { capture, run } from './run.mjs'
 
 /** Programs that tests and benches run and npm has no package of. */
-const TOOLS = ['psql', 'pgbench']
+const TOOLS = [
+  'psql',
+  'pg_dump',
+  'pg_restore',
+  'pgbench',
+  'pg_basebackup',
+  'pg_receivewal',
+  'pg_recvlogical',
+]
 const DEBIAN_MAJOR = '15'
 const CLIENT_PACKAGE = `postgresql-client-${DEBIAN_MAJOR}`
 /** Debian puts pgbench beside the server; it is unpacked, since installing it starts a server. */
@@ -30,8 +38,8 @@ export function findTestTools() {
   const found = installedDirs().find(holdsAll) ?? fetchTools()
   if (found) return found
   throw new Error(
-    `Tests need ${TOOLS.join(' and ')}, and neither this machine nor its Debian packages have them.\n` +
-      `Install ${SERVER_PACKAGE} and ${CLIENT_PACKAGE} (or newer), or put both programs on the PATH.`,
+    `Tests need ${TOOLS.join(', ')}, and neither this machine nor its Debian packages have them.\n` +
+      `Install ${SERVER_PACKAGE} and ${CLIENT_PACKAGE} (or newer), or put all of them on the PATH.`,
   )
 }
 
@@ -44,7 +52,7 @@ function installedDirs() {
 
 function fetchTools() {
   if (capture('apt-get', ['--version']) === undefined) return undefined
-  console.error(`Fetching ${TOOLS.join(' and ')} from Debian's packages`)
+  console.error(`Fetching ${TOOLS.join(', ')} from Debian's packages`)
   if (process.getuid?.() === 0) {
     run('apt-get', ['update', '-qq'])
     run(

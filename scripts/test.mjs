@@ -6,6 +6,7 @@ import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { build } from './build.mjs'
 import { reportCoverage } from './coverage.mjs'
+import { requireDriverPackages } from './driver-packages.mjs'
 import { packageFile, ROOT } from './run.mjs'
 import { TapOutput } from './tap-output.mjs'
 import { findTestTools } from './test-tools.mjs'
@@ -20,7 +21,7 @@ console.log(output.summary())
 
 /** Compiles and runs the given tests, or all of them. Returns the exit code. */
 async function test(files) {
-  const toolsDir = tryFindTools()
+  const toolsDir = tryFindTools(files)
   if (!toolsDir || build() !== 0) return 1
   const env = testEnvironment(toolsDir)
   if (isTapOutOfDate() && (await runTap(['build'], env)) !== 0) return 1
@@ -33,13 +34,18 @@ async function test(files) {
   return files.length > 0 || isCoveredEnough() ? 0 : 1
 }
 
-function tryFindTools() {
+function tryFindTools(files) {
   try {
+    if (files.length === 0 || files.some(isDriverTest)) requireDriverPackages()
     return findTestTools()
   } catch (error) {
     console.error(error.message)
     return undefined
   }
+}
+
+function isDriverTest(file) {
+  return resolve(file).includes(join('test', 'drivers'))
 }
 
 function testEnvironment(toolsDir) {

@@ -1,4 +1,5 @@
 import { type AdminServer, type Readiness, startAdminServer } from './admin/admin-server.ts'
+import { AuthQueries } from './auth/auth-queries.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { CancelKeys } from './cancel/cancel-keys.ts'
 import { FileCatalog } from './catalog/file-catalog.ts'
@@ -10,6 +11,7 @@ import { Listener } from './listener/listener.ts'
 import { Pools, type PoolsParts } from './pool/pools.ts'
 import { StatementTable } from './relay/statement-table.ts'
 import { acceptClient } from './session/accept-client.ts'
+import { ClientTls } from './session/client-tls.ts'
 import type { SessionOptions, SessionParts } from './session/session-parts.ts'
 import { Sessions } from './session/sessions.ts'
 import type { LeveledLogger } from './telemetry/logger.ts'
@@ -41,7 +43,7 @@ export async function startProxy(
   clock: Clock = systemClock,
 ): Promise<RunningProxy> {
   const house = buildHouse(config, logger, clock)
-  const { listener, sessions, pools, metrics } = house
+  const { listener, sessions, pools, metrics, authQueries } = house
   const admin = await startAdminServer({
     ...config.admin,
     metrics,
@@ -55,6 +57,7 @@ export async function startProxy(
     listener.stop()
     sessions.kill()
     pools.drain()
+    authQueries.close()
     clearInterval(sweep)
     await admin.close()
   }
@@ -77,6 +80,7 @@ interface House {
   readonly listener: Listener
   readonly sessions: Sessions
   readonly pools: Pools
+  readonly authQueries: AuthQueries
   readonly metrics: Metrics
   reload(config: Config): void
   drainMs(): number
@@ -88,8 +92,10 @@ function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House 
   let options = sessionOptions(config)
   const metrics = new Metrics()
   const gate = new ConnectionGate(config.limits.maxClients)
+  const cancelGate = new ConnectionGate(config.limits.maxCancels)
   const sessions = new Sessions()
   const catalog = new FileCatalog(config.catalog)
+  const authQueries = new AuthQueries(clock)
   const pools = new Pools({
     options: () => poolOptions(current),
     observer: metrics.poolObserver,
@@ -98,11 +104,13 @@ function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House 
   const parts: SessionParts = {
     options: () => options,
     catalog,
+    authQueries,
     pools,
     statementTable: new StatementTable(),
     cancelKeys: new CancelKeys(),
     loginBackoff: new LoginBackoff(clock, loginBackoffOptions(config)),
     tenantGate: new TenantGate(),
+    replicationGate: new TenantGate(),
     sessions,
     observer: metrics.sessionObserver,
     logger,
@@ -116,10 +124,13 @@ function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House 
     catalogTenants: () => catalog.tenants().length,
   })
   const reload = (next: Config) => {
-    current = next
+    // First what may fail: the old configuration stays whole then.
     options = sessionOptions(next)
+    current = next
     const { added, changed, removed } = catalog.replace(next.catalog)
+    authQueries.renew()
     gate.setMax(next.limits.maxClients)
+    cancelGate.setMax(next.limits.maxCancels)
     logger.setLevel(next.log.level)
     logger.info('configuration reloaded', {
       added: added.length,
@@ -127,8 +138,11 @@ function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House 
       removed: removed.length,
     })
   }
-  const listener = new Listener(gate, (socket) => acceptClient(socket, parts))
-  return { listener, sessions, pools, metrics, reload, drainMs: () => current.timeouts.drainMs }
+  const listener = new Listener({ gate, cancelGate }, (socket, entrance) =>
+    acceptClient(socket, entrance, parts),
+  )
+  const drainMs = () => current.timeouts.drainMs
+  return { listener, sessions, pools, authQueries, metrics, reload, drainMs }
 }
 
 async function listen(listener: Listener, config: Config, admin: AdminServer): Promise<number> {
@@ -166,12 +180,16 @@ function loginBackoffOptions({ limits }: Config): ConstructorParameters<typeof L
   return { freeFailures: limits.loginFailures, maxDelayMs: limits.loginBackoffMaxMs }
 }
 
-function sessionOptions({ tenancy, auth, limits, timeouts }: Config): SessionOptions {
+function sessionOptions(config: Config): SessionOptions {
+  const { tenancy, auth, pool, limits, timeouts, clientTls } = config
   return {
     tag: { ...tenancy.tag, defaultTenant: tenancy.default },
-    authMethod: auth.method,
+    tls: clientTls && new ClientTls(clientTls),
+    auth,
     statements: limits,
+    maxCarriedBytes: limits.maxCarriedBytes,
     startupMs: timeouts.startupMs,
+    connectMs: pool.connectTimeoutMs,
     cancelMs: timeouts.cancelMs,
     requestBytes: limits.requestBytes,
   }

@@ -18,36 +18,40 @@ export function runCheck(args: readonly string[], io: CommandIo): ExitCode {
   }
 }
 
+const HEADINGS = ['TENANT', 'STRATEGY', 'WHERE', 'SERVER USER', 'POOL MODE']
+
 function tenantTable(tenants: readonly TenantRecord[]): string {
   if (tenants.length === 0) return 'no tenants\n'
-  const rows = [['TENANT', 'STRATEGY', 'WHERE', 'POOL MODE'], ...tenants.map(tenantRow)]
-  const widths = [0, 1, 2].map((column) =>
+  const rows = [HEADINGS, ...tenants.map(tenantRow)]
+  // The last column stays as it is.
+  const widths = HEADINGS.slice(0, -1).map((_, column) =>
     rows.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0),
   )
   const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)))
   return `${lines.map((cells) => cells.join('  ').trimEnd()).join('\n')}\n`
 }
 
-function tenantRow({ name, status, tenancy, target, pool }: TenantRecord): string[] {
+function tenantRow(record: TenantRecord): string[] {
+  const { name, status, tenancy, pool } = record
+  const shownName = status === 'suspended' ? `${name} (suspended)` : name
+  return [shownName, tenancy.strategy, placeOf(record), serverUserOf(record), pool.mode]
+}
+
+function placeOf({ tenancy, target }: TenantRecord): string {
   const host = target.host.includes(':') ? `[${target.host}]` : target.host
   const database = `${host}:${target.port}/${target.database}`
-  const shownName = status === 'suspended' ? `${name} (suspended)` : name
   switch (tenancy.strategy) {
     case 'database':
-      return [shownName, tenancy.strategy, database, pool.mode]
+      return database
     case 'schema':
-      return [
-        shownName,
-        tenancy.strategy,
-        `${database} ${tenancy.searchPath.join(', ')}`,
-        pool.mode,
-      ]
+      return `${database} ${tenancy.searchPath.join(', ')}`
     case 'row':
-      return [
-        shownName,
-        tenancy.strategy,
-        `${database} ${tenancy.setting}=${tenancy.value}`,
-        pool.mode,
-      ]
+      return `${database} ${tenancy.setting}=${tenancy.value}`
   }
+}
+
+/** Whom the server sees; `app=owner` for logins that have a server user of their own. */
+function serverUserOf({ target, users, serverUser }: TenantRecord): string {
+  const others = serverUser === 'client' ? "the client's" : target.user
+  return [others, ...users.map(({ login, user }) => `${login}=${user}`)].join(', ')
 }

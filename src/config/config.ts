@@ -1,4 +1,5 @@
 import type { CatalogRecords } from '../catalog/records.ts'
+import type { ClientTlsOptions } from '../session/client-tls.ts'
 import type { SettingGroups } from './settings-schema.ts'
 
 /**
@@ -8,4 +9,6 @@ import type { SettingGroups } from './settings-schema.ts'
 export interface Config extends SettingGroups {
   /** The logins and tenants of the file, with all that `servers` and the defaults say about them. */
   readonly catalog: CatalogRecords
+  /** The files of `tls.client`, read; `undefined` where clients are not offered TLS. */
+  readonly clientTls: ClientTlsOptions | undefined
 }

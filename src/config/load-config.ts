@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { checkTlsUses, readClientTls } from './client-tls-files.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './config-errors.ts'
 import { type ConfigInput, readInput } from './config-input.ts'
@@ -8,6 +9,7 @@ import { buildLogins } from './login-records.ts'
 import { nearestName } from './nearest-name.ts'
 import { ProblemReport } from './problem-report.ts'
 import { configSchema, loginSchema, serverSchema, tenantSchema } from './record-schema.ts'
+import { ServerTlsReader } from './server-tls.ts'
 import { valueAt } from './setting-path.ts'
 import { type SettingGroups, settingGroups } from './settings-schema.ts'
 import { checkOverlaps, type PlacedTenant } from './tenant-overlaps.ts'
@@ -25,6 +27,7 @@ export interface ConfigSources {
 interface Reading {
   readonly input: ConfigInput
   readonly report: ProblemReport
+  readonly tlsReader: ServerTlsReader
 }
 
 const anyList = z.array(z.unknown()).default([])
@@ -42,22 +45,25 @@ const topLevel = z.strictObject(
 export function loadConfig({ file, env }: ConfigSources): Config {
   const input = readInput(file, readText(file), env)
   const report = new ProblemReport(input)
-  const reading = { input, report }
+  const tlsReader = new ServerTlsReader()
+  const reading = { input, report, tlsReader }
   report.read(topLevel, input.root, [])
   const settings = readSettings(reading)
   const servers = readServers(reading, settings)
-  const tenants = readTenants(reading, { settings, servers, report })
+  const tenants = readTenants(reading, { settings, servers, report, tlsReader })
   const tenantNames = checkNames(reading)
   checkOverlaps(tenants, report)
   checkCombinations(settings, tenantNames, report)
+  const clientTls = readClientTls(settings.tls.client, report)
   const logins = buildLogins(readEntries(reading, 'logins', loginSchema), {
     method: settingGroups.auth.safeParse(input.root['auth']).data?.method,
     tenantNames,
+    tenants,
     report,
   })
   report.throwIfAny()
   const catalog = { logins, tenants: tenants.map(({ record }) => record) }
-  return deepFreeze({ ...settings, catalog })
+  return deepFreeze({ ...settings, catalog, clientTls })
 }
 
 function readText(file: string): string {
@@ -78,6 +84,7 @@ function readSettings({ input, report }: Reading): SettingGroups {
     report.readSound(schema, input.root[group], [group]) ?? schema.parse(undefined)
   return {
     listen: read('listen', settingGroups.listen),
+    tls: read('tls', settingGroups.tls),
     admin: read('admin', settingGroups.admin),
     auth: read('auth', settingGroups.auth),
     pool: read('pool', settingGroups.pool),
@@ -89,14 +96,14 @@ function readSettings({ input, report }: Reading): SettingGroups {
 }
 
 function readServers(
-  { input, report }: Reading,
+  { input, report, tlsReader }: Reading,
   settings: SettingGroups,
 ): Map<string, SharedServer> {
   const servers = new Map<string, SharedServer>()
   const entries = report.read(anyMap, input.root['servers'], ['servers']) ?? {}
   for (const [name, value] of Object.entries(entries)) {
     const entry = report.readSound(serverSchema, value, ['servers', name])
-    servers.set(name, buildServer(name, entry, { settings, report }))
+    servers.set(name, buildServer(name, entry, { settings, report, tlsReader }))
   }
   return servers
 }
@@ -142,18 +149,18 @@ function checkNames({ input, report }: Reading): ReadonlySet<string> {
 }
 
 function checkCombinations(
-  { tenancy, pool }: SettingGroups,
+  settings: SettingGroups,
   tenantNames: ReadonlySet<string>,
   report: ProblemReport,
 ): void {
-  const { tag } = tenancy
+  const { tenancy, pool } = settings
   const standard = tenancy.default
   if (standard !== undefined && !tenantNames.has(standard)) {
     const nearest = nearestName(standard, tenantNames)
     const remedy = nearest === undefined ? 'Add it to tenants.' : `Did you mean ${nearest}?`
     report.add(['tenancy', 'default'], { message: `there is no tenant '${standard}'`, remedy })
   }
-  if (standard === undefined && !tag.parameter && tag.user === false && tag.database === false) {
+  if (standard === undefined && Object.values(tenancy.tag).every((source) => source === false)) {
     const remedy = 'Switch on one of its sources, or set tenancy.default.'
     report.add(['tenancy', 'tag'], { message: 'leaves clients no way to name a tenant', remedy })
   }
@@ -161,4 +168,5 @@ function checkCombinations(
     const message = `is less than pool.backoffMinMs, ${pool.backoffMinMs}`
     report.add(['pool', 'backoffMaxMs'], { message, remedy: 'Raise it, or lower the other.' })
   }
+  checkTlsUses(settings, report)
 }

@@ -1,16 +1,12 @@
-import type { LoginSecret } from '../catalog/login.ts'
-import type { LoginRecord } from '../catalog/records.ts'
+import { ANY_USER } from '../catalog/login.ts'
+import type { LoginRecord, TenantRecord } from '../catalog/records.ts'
 import { parseTenantName } from '../tenancy/tenant-name.ts'
-import { md5Hash } from '../wire/md5.ts'
-import { deriveVerifier, parseVerifier } from '../wire/scram.ts'
-import type { Finding } from './config-errors.ts'
+import { type AuthMethod, readSecret } from './login-secret.ts'
 import { nearestName } from './nearest-name.ts'
 import type { ProblemReport } from './problem-report.ts'
 import type { LoginEntry } from './record-schema.ts'
 import type { SettingPath } from './setting-path.ts'
-import type { SettingGroups } from './settings-schema.ts'
-
-export type AuthMethod = SettingGroups['auth']['method']
+import type { PlacedTenant } from './tenant-overlaps.ts'
 
 /** What the logins are checked against. */
 export interface LoginSurroundings {
@@ -18,6 +14,8 @@ export interface LoginSurroundings {
   readonly method: AuthMethod | undefined
   /** Names of all entries of `tenants`, also of those that have problems. */
   readonly tenantNames: ReadonlySet<string>
+  /** Those without problems. */
+  readonly tenants: readonly PlacedTenant[]
   readonly report: ProblemReport
 }
 
@@ -27,8 +25,9 @@ type MaybeEntry = LoginEntry | undefined
 /** Plain passwords end here: what comes out can only check one. */
 export function buildLogins(
   entries: readonly MaybeEntry[],
-  { method, tenantNames, report }: LoginSurroundings,
+  surroundings: LoginSurroundings,
 ): LoginRecord[] {
+  const { report } = surroundings
   const records: LoginRecord[] = []
   const firstPaths = new Map<string, SettingPath>()
   for (const [index, entry] of entries.entries()) {
@@ -40,12 +39,66 @@ export function buildLogins(
       report.add([...path, 'user'], { message, remedy: 'Remove one of the two.' })
     }
     firstPaths.set(entry.user, [...path, 'user'])
-    const tenants = readGrants(entry, path, { tenantNames, report })
-    const secret = method === undefined ? ({ kind: 'none' } as const) : readSecret(entry, method)
-    if ('remedy' in secret) report.add([...path, 'password'], secret)
-    else records.push({ user: entry.user, secret, tenants })
+    const record = buildLogin(entry, path, surroundings)
+    if (record !== undefined) records.push(record)
   }
+  if (!entries.includes(undefined)) checkServerUsers(new Set(firstPaths.keys()), surroundings)
   return records
+}
+
+function buildLogin(
+  entry: LoginEntry,
+  path: SettingPath,
+  surroundings: LoginSurroundings,
+): LoginRecord | undefined {
+  const { method, report } = surroundings
+  const { user } = entry
+  const tenants = readGrants(entry, path, surroundings)
+  if (method === undefined) return { user, secret: { kind: 'none' }, tenants }
+  const granted = grantedRecords(tenants, surroundings)
+  const canAsk = granted.some((record) => record === undefined || record.authQuery !== undefined)
+  const passesOn = granted.find((record) => record !== undefined && isPassedOn(user, record))
+  const secret = readSecret(entry, { method, canAsk, passesOn: passesOn?.name })
+  if (!('remedy' in secret)) return { user, secret, tenants }
+  report.add([...path, 'password'], secret)
+  return undefined
+}
+
+/** The tenants that a login may act for; `undefined` in place of those that have problems. */
+function grantedRecords(
+  grants: LoginRecord['tenants'],
+  { tenantNames, tenants }: LoginSurroundings,
+): readonly (TenantRecord | undefined)[] {
+  const records = new Map<string, TenantRecord>(
+    tenants.map(({ record }) => [record.name, record] as const),
+  )
+  return [...(grants === '*' ? tenantNames : grants)].map((name) => records.get(name))
+}
+
+/** Whether what the login proves is shown to the tenant's server. */
+function isPassedOn(login: string, { serverUser, users }: TenantRecord): boolean {
+  return serverUser === 'client' && !users.some((entry) => entry.login === login)
+}
+
+/** A misspelt login would get the server user of all the others. */
+function checkServerUsers(
+  logins: ReadonlySet<string>,
+  { tenants, report }: LoginSurroundings,
+): void {
+  if (logins.has(ANY_USER)) return
+  for (const { record, path } of tenants) {
+    const place = record.server === undefined ? path : ['servers', record.server]
+    for (const { login } of record.users) {
+      if (logins.has(login)) continue
+      const nearest = nearestName(login, logins)
+      const remedy = nearest === undefined ? 'Add it to logins.' : `Did you mean ${nearest}?`
+      report.add(
+        [...place, 'users', login],
+        { message: `there is no login '${login}'`, remedy },
+        'key',
+      )
+    }
+  }
 }
 
 function readGrants(
@@ -62,38 +115,4 @@ function readGrants(
     report.add([...path, 'tenants', index], { message: `there is no tenant '${text}'`, remedy })
     return []
   })
-}
-
-function readSecret({ user, password }: LoginEntry, method: AuthMethod): LoginSecret | Finding {
-  if (password === undefined) return secretOfNone(method)
-  if (password.startsWith('SCRAM-SHA-256$')) return readVerifier(password, method)
-  const [, hash] = /^md5([0-9a-f]{32})$/.exec(password) ?? []
-  if (hash !== undefined) return readHash(hash, method)
-  return method === 'md5'
-    ? { kind: 'md5', hash: md5Hash(password, user) }
-    : { kind: 'scram', verifier: deriveVerifier(password) }
-}
-
-function secretOfNone(method: AuthMethod): LoginSecret | Finding {
-  if (method === 'trust') return { kind: 'none' }
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: the syntax of references
-  const remedy = "Add it, such as '${env:APP_PASSWORD}'; only auth.method trust does without."
-  return { message: 'is missing', remedy }
-}
-
-function readVerifier(text: string, method: AuthMethod): LoginSecret | Finding {
-  const verifier = parseVerifier(text)
-  if (verifier === undefined) {
-    const remedy = 'Copy it whole from pg_authid.rolpassword; its $ signs must not be expanded.'
-    return { message: 'begins like a SCRAM verifier and is none', remedy }
-  }
-  if (method !== 'md5') return { kind: 'scram', verifier }
-  const remedy = 'Set auth.method to scram-sha-256, or give the plain password or its md5 hash.'
-  return { message: "is a SCRAM verifier, which auth.method md5 can't use", remedy }
-}
-
-function readHash(hash: string, method: AuthMethod): LoginSecret | Finding {
-  if (method !== 'scram-sha-256') return { kind: 'md5', hash }
-  const remedy = 'Give the plain password or a SCRAM verifier, or set auth.method to md5.'
-  return { message: "is an md5 hash, which auth.method scram-sha-256 can't use", remedy }
 }

@@ -1,74 +1,21 @@
 import { z } from 'zod'
-import { parseTagPattern } from '../tenancy/tag-pattern.ts'
-import { parseTenantName, type TenantName } from '../tenancy/tenant-name.ts'
+import { listen, tag, tls } from './client-schema.ts'
+import { fields, problem } from './setting-fields.ts'
 
-/** The longest delay that a Node timer can keep, about 24.8 days. */
-const MAX_TIMER_MS = 2_147_483_647
+const {
+  nonEmpty,
+  settingName,
+  tenantName,
+  poolMode,
+  poolSize,
+  pins,
+  carriedSettings,
+  ms,
+  count,
+  port,
+} = fields
 
-/** Says what a text must be and what to do; `issue-text.ts` prints both. */
-function problem(error: string, remedy: string): { error: string; params: { remedy: string } } {
-  return { error, params: { remedy } }
-}
-
-const nonEmpty = z
-  .string()
-  .min(1)
-  .refine((text) => !text.includes('\0'), {
-    ...problem('holds a zero byte', 'Remove it: Postgres has no way to take it.'),
-  })
-const count = z.int().min(0).max(1_000_000)
-const port = z.int().min(1).max(65_535)
-const ms = z.int().min(0).max(MAX_TIMER_MS)
-const poolMode = z.enum(['transaction', 'session'])
-const poolSize = z.int().min(1).max(10_000)
-
-/** A name of Postgres: longer ones would be cut silently, and two could become one. */
-const identifier = nonEmpty.refine((text) => Buffer.byteLength(text) <= 63, {
-  ...problem('is longer than the 63 bytes that Postgres keeps of a name', 'Shorten it.'),
-})
-
-const settingName = z
-  .string()
-  .refine((text) => /^[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*)*$/.test(text), {
-    ...problem('is no name of a Postgres setting', 'Write it as in SHOW, such as app.tenant_id.'),
-  })
-
-const tenantName = z
-  .string()
-  .refine((text): text is TenantName => parseTenantName(text) !== undefined, {
-    ...problem(
-      'is no tenant name',
-      'Use 1 to 63 of a-z, 0-9, _ and -, with a letter or digit at both ends.',
-    ),
-  })
-
-const userPattern = z.string().refine((text) => parseTagPattern(text, 'user') !== undefined, {
-  ...problem(
-    'is no pattern for a user',
-    'Write {user} and {tenant} once each, with a sign between them, such as {user}.{tenant}.',
-  ),
-})
-const databasePattern = z
-  .string()
-  .refine((text) => parseTagPattern(text, 'database') !== undefined, {
-    ...problem(
-      'is no pattern for a database',
-      'Write {tenant} once, and {database} at most once with a sign between them.',
-    ),
-  })
-
-const authMethod = z.enum(['scram-sha-256', 'md5', 'password', 'trust'])
-
-const listen = z.strictObject({
-  host: nonEmpty.default('127.0.0.1').describe('Address that clients connect to.'),
-  port: port.default(6432).describe('TCP port that clients connect to.'),
-  backlog: z
-    .int()
-    .min(1)
-    .max(65_535)
-    .default(511)
-    .describe('Connections that the system holds until they are accepted; it may allow fewer.'),
-})
+const authMethod = z.enum(['scram-sha-256', 'md5', 'password', 'cert', 'trust'])
 
 const admin = z.strictObject({
   host: nonEmpty
@@ -83,7 +30,13 @@ const auth = z.strictObject({
   method: authMethod
     .default('scram-sha-256')
     .describe(
-      'How clients prove who they are. `md5` is for clients that do not name the tenant in the user, as the whole user goes into what they send. `trust` lets anybody in over loopback and unix sockets, and nobody elsewhere.',
+      'How clients prove who they are. `md5` is for clients that do not name the tenant in the user, as the whole user goes into what they send. `cert` asks for a TLS certificate whose common name or DNS name is the login. `trust` lets anybody in over loopback and unix sockets, and nobody elsewhere.',
+    ),
+  channelBinding: z
+    .enum(['prefer', 'require', 'disable'])
+    .default('prefer')
+    .describe(
+      'Whether SCRAM is bound to the TLS connection, so that nobody can stand in between: `prefer` offers it, `require` asks it of everybody, and so TLS.',
     ),
 })
 
@@ -93,7 +46,9 @@ const pool = z.strictObject({
     .describe(
       'How long a client keeps a server connection: for one transaction, or for its whole session.',
     ),
-  size: poolSize.default(20).describe('Most server connections of one pool.'),
+  size: poolSize
+    .default(20)
+    .describe('Most server connections of one pool; each server user has a pool of its own.'),
   maxConnecting: z
     .int()
     .min(1)
@@ -124,6 +79,34 @@ const pool = z.strictObject({
     .max(100_000)
     .default(200)
     .describe('Prepared statements kept on one server connection; the longest unused goes first.'),
+  maxPreparedBytes: z
+    .int()
+    .min(1024)
+    .max(1_073_741_824)
+    .default(16_777_216)
+    .describe('Bytes of their texts on one server connection; the longest unused goes first.'),
+  pins: pins
+    .default('allow')
+    .describe(
+      'Session state that cannot follow a client in transaction mode: `allow` lets the client keep its server connection for it, `refuse` answers with 0A000.',
+    ),
+  carriedSettings: carriedSettings
+    .default([
+      'bytea_output',
+      'client_min_messages',
+      'default_transaction_deferrable',
+      'default_transaction_isolation',
+      'default_transaction_read_only',
+      'extra_float_digits',
+      'idle_in_transaction_session_timeout',
+      'lock_timeout',
+      'search_path',
+      'statement_timeout',
+      'transaction_timeout',
+    ])
+    .describe(
+      'Settings whose values follow a client from one server connection to the next, beside those that the server reports by itself. Never those that say whom the connection acts for.',
+    ),
   backoffMinMs: ms
     .min(1)
     .default(100)
@@ -158,9 +141,18 @@ const timeouts = z.strictObject({
 
 const limits = z.strictObject({
   maxClients: count.min(1).default(1000).describe('Most client connections.'),
+  maxCancels: count
+    .min(1)
+    .default(100)
+    .describe('Most client connections beyond `maxClients`; they may only cancel a query.'),
   maxClientsPerTenant: count
     .default(0)
     .describe('Most client sessions of one tenant; 0 means no limit.'),
+  maxReplicationPerTenant: count
+    .default(10)
+    .describe(
+      'Most replication connections of one tenant, each with a server connection of its own; 0 means no limit.',
+    ),
   maxWaiting: count.default(1000).describe('Most clients that wait for one pool.'),
   requestBytes: z
     .int()
@@ -180,6 +172,20 @@ const limits = z.strictObject({
     .min(1)
     .default(1000)
     .describe('Most prepared statements of one client.'),
+  maxPreparedBytesPerClient: z
+    .int()
+    .min(1024)
+    .max(1_073_741_824)
+    .default(16_777_216)
+    .describe('Most bytes of the texts of the prepared statements of one client.'),
+  maxCarriedBytes: z
+    .int()
+    .min(0)
+    .max(1_048_576)
+    .default(4096)
+    .describe(
+      'Bytes of the settings that follow one client, names and values; one more pins the client.',
+    ),
   loginFailures: count
     .min(1)
     .default(5)
@@ -189,25 +195,6 @@ const limits = z.strictObject({
   loginBackoffMaxMs: ms
     .default(10_000)
     .describe('Longest pause before a slowed-down login goes on, in ms.'),
-})
-
-const tag = z.strictObject({
-  parameter: z
-    .boolean()
-    .default(true)
-    .describe(
-      'Whether a startup parameter (`tenant=acme`, or `-c pgusher.tenant=acme` in `options`) may name the tenant.',
-    ),
-  user: z
-    .union([userPattern, z.literal(false)])
-    .default('{user}.{tenant}')
-    .describe('Pattern by which the user names the tenant, or `false`.'),
-  database: z
-    .union([databasePattern, z.literal(false)])
-    .default(false)
-    .describe(
-      'Pattern by which the database names the tenant, such as `{tenant}` or `{database}@{tenant}`, or `false`.',
-    ),
 })
 
 const tenancy = z.strictObject({
@@ -231,6 +218,7 @@ const log = z.strictObject({
 /** The settings that stand alone, by group. The one place of their defaults and descriptions. */
 export const settingGroups = {
   listen: listen.prefault({}),
+  tls: tls.prefault({}),
   admin: admin.prefault({}),
   auth: auth.prefault({}),
   pool: pool.prefault({}),
@@ -250,15 +238,3 @@ export type SettingGroups = {
 type DeepReadonly<Value> = Value extends string | number | boolean | undefined
   ? Value
   : { readonly [Key in keyof Value]: DeepReadonly<Value[Key]> }
-
-/** Shapes that the settings of tenants, logins and servers share with the ones above. */
-export const fields = {
-  nonEmpty,
-  identifier,
-  settingName,
-  tenantName,
-  poolMode,
-  poolSize,
-  ms,
-  count,
-}

@@ -11,6 +11,7 @@ export interface PlacedTenant {
 
 /** What a tenant has for itself, as a key that no other tenant may have. */
 interface Ownership {
+  readonly tenant: PlacedTenant
   readonly key: string
   /** In a message, after `tenant x`. */
   readonly has: string
@@ -20,10 +21,9 @@ interface Ownership {
 /** Reports the tenants that would see each other's data. */
 export function checkOverlaps(tenants: readonly PlacedTenant[], report: ProblemReport): void {
   const owners = new Map<string, PlacedTenant>()
-  for (const tenant of tenants) {
-    const { key, has, setting } = ownershipOf(tenant.record)
+  for (const { key, has, setting, tenant } of tenants.flatMap(ownershipsOf)) {
     const owner = owners.get(key)
-    if (owner === undefined) {
+    if (owner === undefined || owner === tenant) {
       owners.set(key, tenant)
       continue
     }
@@ -34,26 +34,32 @@ export function checkOverlaps(tenants: readonly PlacedTenant[], report: ProblemR
   for (const tenant of tenants) checkExtraSchemas(tenant, owners, report)
 }
 
-function ownershipOf(record: TenantRecord): Ownership {
-  const { tenancy, target } = record
+function ownershipsOf(tenant: PlacedTenant): Ownership[] {
+  const { record } = tenant
+  const { tenancy } = record
   switch (tenancy.strategy) {
-    case 'database': {
-      const key = JSON.stringify([databaseOf(record), target.user])
-      return { key, has: 'the same database and login', setting: 'databaseUrl' }
-    }
+    case 'database':
+      return serverUsers(record).map((user) => ({
+        tenant,
+        key: JSON.stringify([databaseOf(record), user]),
+        has: 'the same database and login',
+        setting: 'databaseUrl',
+      }))
     case 'schema': {
       const schema = tenancy.searchPath[0] ?? ''
-      return {
-        key: schemaKey(record, schema),
-        has: `the same schema, ${schema}`,
-        setting: 'schema',
-      }
+      const key = schemaKey(record, schema)
+      return [{ tenant, key, has: `the same schema, ${schema}`, setting: 'schema' }]
     }
     case 'row': {
       const key = JSON.stringify([databaseOf(record), 'row', tenancy.value])
-      return { key, has: `the same id, ${tenancy.value}`, setting: 'id' }
+      return [{ tenant, key, has: `the same id, ${tenancy.value}`, setting: 'id' }]
     }
   }
+}
+
+/** Those that sessions of the tenant may have; `null` stands for the clients' own. */
+function serverUsers({ target, users, serverUser }: TenantRecord): readonly (string | null)[] {
+  return [serverUser === 'client' ? null : target.user, ...users.map(({ user }) => user)]
 }
 
 function checkExtraSchemas(

@@ -1,16 +1,20 @@
 import type { TenantRecord } from '../catalog/records.ts'
 import type { PoolPolicy, ServerTarget, SessionTimeouts } from '../catalog/route.ts'
+import type { ReplicationPolicy } from '../tenancy/replication.ts'
 import type { Setting, Strategy, Tenancy } from '../tenancy/tenancy.ts'
 import { nearestName } from './nearest-name.ts'
 import type { ProblemReport } from './problem-report.ts'
 import type { ServerEntry, TenantEntry } from './record-schema.ts'
-import { parseServerUrl } from './server-url.ts'
+import { buildAccess, readTarget, type ServerAccess } from './server-access.ts'
+import type { ServerTlsReader } from './server-tls.ts'
 import type { SettingPath } from './setting-path.ts'
 import type { SettingGroups } from './settings-schema.ts'
 
 /** A shared server; `target` is `undefined` when its entry has problems. */
 export interface SharedServer {
   readonly target: ServerTarget | undefined
+  /** `undefined` when the target is. */
+  readonly access: ServerAccess | undefined
   /** Most server connections of the pool that its tenants share. */
   readonly poolSize: number
 }
@@ -20,10 +24,12 @@ export interface TenantSurroundings {
   readonly settings: SettingGroups
   readonly servers: ReadonlyMap<string, SharedServer>
   readonly report: ProblemReport
+  readonly tlsReader: ServerTlsReader
 }
 
 interface Placed {
   readonly target: ServerTarget
+  readonly access: ServerAccess
   readonly server: string | undefined
   readonly poolSize: number
 }
@@ -31,6 +37,9 @@ interface Placed {
 /** Keys of a tenant that go with some strategies only. */
 const STRATEGY_KEYS = {
   databaseUrl: ['database'],
+  users: ['database'],
+  serverUser: ['database'],
+  authQuery: ['database'],
   server: ['schema', 'row'],
   schema: ['schema'],
   searchPath: ['schema', 'row'],
@@ -39,11 +48,13 @@ const STRATEGY_KEYS = {
 export function buildServer(
   name: string,
   entry: ServerEntry | undefined,
-  { settings, report }: Pick<TenantSurroundings, 'settings' | 'report'>,
+  surroundings: Pick<TenantSurroundings, 'settings' | 'report' | 'tlsReader'>,
 ): SharedServer {
-  const poolSize = entry?.pool?.size ?? settings.pool.size
-  const target = entry && readTarget(entry.url, ['servers', name, 'url'], report)
-  return { target, poolSize }
+  const poolSize = entry?.pool?.size ?? surroundings.settings.pool.size
+  const path = ['servers', name]
+  const target = entry && readTarget(entry.url, [...path, 'url'], surroundings)
+  const access = target && buildAccess(entry, path, { ...surroundings, target })
+  return { target, access, poolSize }
 }
 
 /** The record of one tenant; `undefined` when something is wrong, which is then reported. */
@@ -64,12 +75,14 @@ export function buildTenant(
     status: entry.status,
     server: placed.server,
     target: placed.target,
+    ...placed.access,
     tenancy,
     role: entry.role,
     settings: buildSettings(entry),
     pool: poolOf(entry, settings, placed),
     timeouts: timeoutsOf(entry, settings),
     maxClients: entry.limits?.maxClients ?? settings.limits.maxClientsPerTenant,
+    replication: replicationOf(entry, settings),
     labels: entry.labels ?? {},
   }
 }
@@ -90,14 +103,20 @@ function checkKeys(entry: TenantEntry, path: SettingPath, report: ProblemReport)
     const remedy = `Set servers.${entry.server ?? '<name>'}.pool.size, which all of its tenants share.`
     report.add([...path, 'pool', 'size'], { message, remedy }, 'key')
   }
+  if (strategy !== 'database' && entry.replication !== 'none') {
+    const message = 'would show every tenant of the shared database'
+    const remedy = 'Remove it: only a tenant of strategy database may replicate.'
+    report.add([...path, 'replication'], { message, remedy }, 'key')
+  }
   return isRight
 }
 
 function place(
   entry: TenantEntry,
   path: SettingPath,
-  { settings, servers, report }: TenantSurroundings,
+  surroundings: TenantSurroundings,
 ): Placed | undefined {
+  const { settings, servers, report } = surroundings
   const key = entry.strategy === 'database' ? 'databaseUrl' : 'server'
   const value = entry[key]
   if (value === undefined) {
@@ -106,8 +125,10 @@ function place(
     return undefined
   }
   if (entry.strategy === 'database') {
-    const target = readTarget(value, [...path, key], report)
-    return target && { target, server: undefined, poolSize: entry.pool?.size ?? settings.pool.size }
+    const target = readTarget(value, [...path, key], surroundings)
+    const access = target && buildAccess(entry, path, { ...surroundings, target })
+    const poolSize = entry.pool?.size ?? settings.pool.size
+    return target && access && { target, access, server: undefined, poolSize }
   }
   const server = servers.get(value)
   if (server === undefined) {
@@ -115,18 +136,9 @@ function place(
     const remedy = nearest === undefined ? 'Add it to servers.' : `Did you mean ${nearest}?`
     report.add([...path, key], { message: `there is no server '${value}'`, remedy })
   }
-  return server?.target && { target: server.target, server: value, poolSize: server.poolSize }
-}
-
-function readTarget(
-  url: string,
-  path: SettingPath,
-  report: ProblemReport,
-): ServerTarget | undefined {
-  const result = parseServerUrl(url)
-  if (result.kind === 'target') return result.target
-  report.add(path, result.finding)
-  return undefined
+  if (server?.target === undefined || server.access === undefined) return undefined
+  const { target, access, poolSize } = server
+  return { target, access, server: value, poolSize }
 }
 
 function buildTenancy(
@@ -201,7 +213,17 @@ function buildSettings({ settings }: TenantEntry): Setting[] {
 }
 
 function poolOf(entry: TenantEntry, { pool }: SettingGroups, { poolSize }: Placed): PoolPolicy {
-  return { mode: entry.pool?.mode ?? pool.mode, size: poolSize }
+  return {
+    mode: entry.pool?.mode ?? pool.mode,
+    size: poolSize,
+    pins: entry.pool?.pins ?? pool.pins,
+    carriedSettings: entry.pool?.carriedSettings ?? pool.carriedSettings,
+  }
+}
+
+function replicationOf(entry: TenantEntry, { limits }: SettingGroups): ReplicationPolicy {
+  const maxSessions = entry.limits?.maxReplication ?? limits.maxReplicationPerTenant
+  return { allowed: entry.replication, maxSessions }
 }
 
 function timeoutsOf({ timeouts: own }: TenantEntry, { timeouts }: SettingGroups): SessionTimeouts {

@@ -31,3 +31,19 @@ export class TenantFullError extends ProxyError {
     this.maxClients = maxClients
   }
 }
+
+/** One tenant holds as many replication connections as its record allows. */
+export class ReplicationFullError extends ProxyError {
+  override readonly code = 'REPLICATION_FULL'
+  override readonly sqlState = SqlState.tooManyConnections
+  override readonly origin = 'tenant'
+  override readonly clientMessage = 'too many replication connections for this tenant'
+  readonly tenant: TenantName
+  readonly maxSessions: number
+
+  constructor(tenant: TenantName, maxSessions: number, options?: ErrorOptions) {
+    super(`tenant ${tenant} holds all its ${maxSessions} replication connections`, options)
+    this.tenant = tenant
+    this.maxSessions = maxSessions
+  }
+}

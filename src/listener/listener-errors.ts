@@ -8,7 +8,8 @@ export class ListenError extends ProxyError {
   override readonly origin = 'proxy'
   override readonly clientMessage = 'internal error of the proxy'
 
-  constructor(host: string, port: number, cause: Error) {
-    super(`can't listen on ${host}:${port}: ${cause.message}`, { cause })
+  /** @param place - `host:port`, or the path of a unix socket. */
+  constructor(place: string, cause: Error) {
+    super(`can't listen on ${place}: ${cause.message}`, { cause })
   }
 }

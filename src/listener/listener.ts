@@ -1,8 +1,11 @@
 import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
 import type { ConnectionGate } from '../limits/connection-gate.ts'
 import { TooManyClientsError } from '../limits/limits-errors.ts'
+import type { Entrance } from '../session/accept-client.ts'
 import { endClient } from '../session/end-client.ts'
 import { ListenError } from './listener-errors.ts'
+import { listenOnSocket } from './unix-socket.ts'
 
 /** Where clients are awaited. */
 export interface ListenOptions {
@@ -11,54 +14,85 @@ export interface ListenOptions {
   readonly port: number
   /** Connections that the kernel holds until they are accepted. */
   readonly backlog: number
+  /** Where a unix socket for the port is made as well; `undefined` for none. */
+  readonly socketDir?: string | undefined
+  /** Who may use the unix socket: a file mode in octal. */
+  readonly socketMode: string
+}
+
+/** How many may come in. */
+export interface Gates {
+  readonly gate: ConnectionGate
+  /** For those over the limit, who may still cancel a query: nobody else could make room. */
+  readonly cancelGate: ConnectionGate
 }
 
 /** What an accepted socket goes to; never rejects. */
-export type AcceptClient = (socket: Socket) => Promise<void>
+export type AcceptClient = (socket: Socket, entrance: Entrance) => Promise<void>
 
 /** Accepts sockets, counts them, and refuses those over the limit. */
 export class Listener {
-  readonly #gate: ConnectionGate
+  readonly #gates: Gates
   readonly #accept: AcceptClient
-  readonly #server: Server
+  readonly #tcp: Server
+  readonly #unix: Server
 
-  constructor(gate: ConnectionGate, accept: AcceptClient) {
-    this.#gate = gate
+  constructor(gates: Gates, accept: AcceptClient) {
+    this.#gates = gates
     this.#accept = accept
-    this.#server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) =>
-      this.#accepted(socket),
-    )
+    const paused = { noDelay: true, pauseOnConnect: true }
+    this.#tcp = createServer(paused, (socket) => this.#accepted(socket, false))
+    this.#unix = createServer(paused, (socket) => this.#accepted(socket, true))
   }
 
   /**
    * Begins to listen.
    *
    * @returns The port, which matters when any free one was asked for.
-   * @throws ListenError - when the address can't be had.
+   * @throws ListenError - when an address can't be had.
    */
-  listen(options: ListenOptions): Promise<number> {
-    const { host, port, backlog } = options
+  async listen(options: ListenOptions): Promise<number> {
+    const port = await this.#listenOnPort(options)
+    const { socketDir, socketMode, backlog } = options
+    if (socketDir === undefined) return port
+    const path = join(socketDir, `.s.PGSQL.${port}`)
+    try {
+      await listenOnSocket(this.#unix, { path, mode: Number.parseInt(socketMode, 8), backlog })
+      return port
+    } catch (error) {
+      this.stop()
+      throw error
+    }
+  }
+
+  /** Accepts nobody any more; those who are in stay. A unix socket is removed. */
+  stop(): void {
+    this.#tcp.close()
+    this.#unix.close()
+  }
+
+  #listenOnPort({ host, port, backlog }: ListenOptions): Promise<number> {
+    const server = this.#tcp
     return new Promise((resolve, reject) => {
-      this.#server.once('error', (error) => reject(new ListenError(host, port, error)))
-      this.#server.listen({ host, port, backlog }, () => {
-        const address = this.#server.address()
+      server.once('error', (error) => reject(new ListenError(`${host}:${port}`, error)))
+      server.listen({ host, port, backlog }, () => {
+        const address = server.address()
         resolve(typeof address === 'object' && address !== null ? address.port : port)
       })
     })
   }
 
-  /** Accepts nobody any more; those who are in stay. */
-  stop(): void {
-    this.#server.close()
-  }
-
-  #accepted(socket: Socket): void {
-    if (!this.#gate.tryEnter()) {
+  #accepted(socket: Socket, isUnix: boolean): void {
+    const { gate, cancelGate } = this.#gates
+    const isFull = !gate.tryEnter()
+    const refusal = isFull ? new TooManyClientsError(gate.count) : undefined
+    if (refusal !== undefined && !cancelGate.tryEnter()) {
       socket.on('error', () => socket.destroy())
-      endClient(socket, new TooManyClientsError(this.#gate.count))
+      endClient(socket, refusal)
       return
     }
-    socket.once('close', () => this.#gate.leave())
-    void this.#accept(socket)
+    const entered = isFull ? cancelGate : gate
+    socket.once('close', () => entered.leave())
+    void this.#accept(socket, { isUnix, refusal })
   }
 }

@@ -16,7 +16,7 @@ export class StatementTooLongError extends ProxyError {
   }
 }
 
-/** A client holds `limits.maxPreparedPerClient` named statements already. */
+/** A client holds as many named statements as it may, in number or in bytes. */
 export class TooManyStatementsError extends ProxyError {
   override readonly code = 'TOO_MANY_STATEMENTS'
   override readonly sqlState = SqlState.programLimitExceeded
@@ -24,8 +24,9 @@ export class TooManyStatementsError extends ProxyError {
   override readonly clientMessage: string
   override readonly hint = 'Close prepared statements that are no longer used.'
 
-  constructor(max: number) {
-    const message = `a session may hold at most ${max} prepared statements`
+  /** @param most - What it may hold, in words. */
+  constructor(most: string) {
+    const message = `a session may hold at most ${most}`
     super(message)
     this.clientMessage = message
   }

@@ -1,7 +1,9 @@
 import { ProxyError } from '../base/proxy-error.ts'
 import type { ReplySink } from '../server/reply-sink.ts'
 import type { LinkRequest, ServerConnection } from '../server/server-connection.ts'
+import type { FactsWanted, SessionFacts } from '../server/session-facts.ts'
 import { mayEndTransaction } from '../sql/transaction-end.ts'
+import { parameterStatus } from '../wire/backend-messages.ts'
 import type { RequestStream } from './request-stream.ts'
 
 /** Pieces up to this many bytes are joined into one write; longer ones are written as they are. */
@@ -21,6 +23,11 @@ export interface RelayListener {
   /** No reply is owed and no request is half sent. */
   turnSettled(): void
   /**
+   * The answer to `Relay.ask`; `undefined` when the server could not say. Unless more requests
+   * follow at once, `turnSettled` comes next.
+   */
+  factsTold(facts: SessionFacts | undefined, isContinued: boolean): void
+  /**
    * The server connection is gone, and with it whatever it was doing.
    *
    * @param unsent - The requests of the turn, if none of them was sent: they may be tried again.
@@ -28,7 +35,19 @@ export interface RelayListener {
   turnLost(error: ProxyError, unsent: readonly Buffer[] | undefined): void
 }
 
-/** Where a turn stands: a link's answer is awaited, or bytes flow. */
+/** What a relay joins, and what it has to know. */
+export interface RelayParts {
+  readonly client: RelayClient
+  readonly requests: RequestStream
+  readonly listener: RelayListener
+  /** ParameterStatus values that the client was greeted with. */
+  readonly parameters: ReadonlyMap<string, string>
+}
+
+/**
+ * Where a turn stands: a link's answer is awaited, bytes flow, or the server is asked what the
+ * client's session holds.
+ */
 type Turn =
   | { readonly kind: 'none' }
   | {
@@ -39,6 +58,7 @@ type Turn =
       readonly isUnderWay: boolean
     }
   | { readonly kind: 'flowing'; readonly server: ServerConnection }
+  | { readonly kind: 'asking'; readonly server: ServerConnection; readonly held: Buffer[] }
 
 const NO_TURN: Turn = { kind: 'none' }
 
@@ -51,11 +71,14 @@ export class Relay implements ReplySink {
   readonly #listener: RelayListener
   readonly #requests: RequestStream
   #turn: Turn = NO_TURN
+  /** ParameterStatus values as the client knows them. */
+  #told: ReadonlyMap<string, string>
 
-  constructor(client: RelayClient, requests: RequestStream, listener: RelayListener) {
+  constructor({ client, requests, listener, parameters }: RelayParts) {
     this.#client = client
     this.#requests = requests
     this.#listener = listener
+    this.#told = parameters
   }
 
   /**
@@ -64,20 +87,20 @@ export class Relay implements ReplySink {
    * end the transaction block in which a failed link leaves the server, and any chunk behind a
    * risky link.
    *
-   * @param link - From `beginLink` or `beginRestore` of the server connection.
+   * @param link - From `beginLink` of the server connection.
    */
   begin(
     server: ServerConnection,
     link: LinkRequest | undefined,
     requests: readonly Buffer[],
   ): void {
-    server.attach(this)
     if (link === undefined) {
-      this.#turn = { kind: 'flowing', server }
+      this.join(server)
       for (const chunk of requests) this.#request(server, chunk)
       this.#settleUnanswered(server)
       return
     }
+    server.attach(this)
     const [first, ...later] = requests
     if (first === undefined || link.isRisky || this.#mayEndBlock(first)) {
       this.#turn = { kind: 'linking', server, held: [...requests], isUnderWay: false }
@@ -88,22 +111,51 @@ export class Relay implements ReplySink {
     this.#write(server, [link.bytes, ...this.#requests.push(first, server)])
   }
 
+  /** Begins a turn that waits for its first request. */
+  join(server: ServerConnection): void {
+    server.attach(this)
+    this.#turn = { kind: 'flowing', server }
+    this.#tellParameters(server)
+  }
+
   /** More bytes of the client in the course of a turn. */
   request(chunk: Buffer): void {
     const turn = this.#turn
     if (turn.kind === 'flowing') {
       this.#request(turn.server, chunk)
       this.#settleUnanswered(turn.server)
-    } else if (turn.kind === 'linking') {
+    } else if (turn.kind !== 'none') {
       turn.held.push(chunk)
       this.#client.pause()
     }
+  }
+
+  /**
+   * Asks the server what the client's session holds, between two requests; what the client sends
+   * meanwhile is held. The listener hears `factsTold`.
+   */
+  ask(wanted: FactsWanted): void {
+    if (this.#turn.kind !== 'flowing') return
+    const { server } = this.#turn
+    this.#turn = { kind: 'asking', server, held: [] }
+    this.#requests.leave()
+    server.write(server.beginAsk(wanted))
+  }
+
+  /** ParameterStatus values that the client's own requests have changed since the last call. */
+  takeChangedParameters(): ReadonlyMap<string, string> {
+    if (this.#turn.kind === 'none') return NO_CHANGES
+    const { parameters } = this.#turn.server
+    const changes = changedParameters(this.#told, parameters)
+    this.#told = parameters
+    return changes
   }
 
   /** Ends the turn: what the server says from now on is not for this client. */
   end(): void {
     if (this.#turn.kind === 'none') return
     this.#turn = NO_TURN
+    this.#requests.leave()
     // It may have been paused for a server connection that is no longer its own.
     this.#client.resume()
   }
@@ -121,15 +173,20 @@ export class Relay implements ReplySink {
     const turn = this.#turn
     if (turn.kind !== 'linking') return
     this.#turn = { kind: 'flowing', server: turn.server }
-    if (turn.held.length === 0) return
-    this.#client.resume()
-    try {
-      for (const chunk of turn.held) this.#request(turn.server, chunk)
-    } catch (error) {
-      // We are called by the server connection, which would take it for the server's fault.
-      if (!(error instanceof ProxyError)) throw error
-      this.lost(error)
-    }
+    this.#tellParameters(turn.server)
+    this.#requestHeld(turn.held)
+  }
+
+  factsTold(facts: SessionFacts | undefined): void {
+    const turn = this.#turn
+    if (turn.kind !== 'asking') return
+    this.#turn = { kind: 'flowing', server: turn.server }
+    this.#listener.factsTold(facts, turn.held.length > 0)
+    this.#requestHeld(turn.held)
+  }
+
+  plansChanged(): void {
+    this.#requests.plansChanged()
   }
 
   statementsDropped(): void {
@@ -150,6 +207,30 @@ export class Relay implements ReplySink {
     this.#turn = NO_TURN
     const isUnsent = turn.kind === 'linking' && !turn.isUnderWay
     this.#listener.turnLost(error, isUnsent ? turn.held : undefined)
+  }
+
+  /** Sends what was held, unless the turn is over. */
+  #requestHeld(held: readonly Buffer[]): void {
+    const turn = this.#turn
+    if (held.length === 0 || turn.kind !== 'flowing') return
+    this.#client.resume()
+    try {
+      for (const chunk of held) this.#request(turn.server, chunk)
+    } catch (error) {
+      // We are called by the server connection, which would take it for the server's fault.
+      if (!(error instanceof ProxyError)) throw error
+      this.lost(error)
+    }
+  }
+
+  /** What the connection reports may not be what the client knows from another one. */
+  #tellParameters({ parameters }: ServerConnection): void {
+    if (parameters === this.#told) return
+    const changes = changedParameters(this.#told, parameters)
+    this.#told = parameters
+    if (changes.size === 0) return
+    const messages = Array.from(changes, ([name, value]) => parameterStatus(name, value))
+    this.replyBytes(Buffer.concat(messages))
   }
 
   /** Whether a failed link's transaction block might not hold `request` back. */
@@ -180,4 +261,20 @@ function writePieces(server: ServerConnection, pieces: readonly Buffer[]): boole
   // One small copy is cheaper than the bookkeeping of a gathered write.
   if (bytes <= JOIN_BYTES) return server.write(Buffer.concat(pieces, bytes))
   return server.writeAll(pieces)
+}
+
+const NO_CHANGES: ReadonlyMap<string, string> = new Map()
+
+function changedParameters(
+  before: ReadonlyMap<string, string>,
+  now: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  if (before === now) return NO_CHANGES
+  let changes: Map<string, string> | undefined
+  for (const [name, value] of now) {
+    if (before.get(name) === value) continue
+    changes ??= new Map()
+    changes.set(name, value)
+  }
+  return changes ?? NO_CHANGES
 }

@@ -3,9 +3,22 @@ import type { ServerConnection } from '../server/server-connection.ts'
 import { codeTable } from '../wire/code-table.ts'
 import type { Frame, FrameFate, FrameVisitor } from '../wire/frame-stream.ts'
 import { attentionTable, FRAME_HEAD_BYTES, FrameStream } from '../wire/frame-stream.ts'
+import { closeStatement, query, sync } from '../wire/frontend-messages.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
 import { ProtocolViolationError } from '../wire/wire-errors.ts'
-import { NAMES_BYTES, StatementNames, type StatementScope } from './statement-names.ts'
+import { type EffectsPolicy, EffectsWatch } from './effects-watch.ts'
+import { pass } from './statement-frames.ts'
+import {
+  NAMES_BYTES,
+  REFUSED_TEXT,
+  SCANNED_BYTES,
+  StatementNames,
+  type StatementScope,
+} from './statement-names.ts'
+import type { TurnEffects } from './turn-effects.ts'
+
+/** A copy that a query begins would take a query behind it for its end. */
+const MAY_COPY = /copy/i
 
 /** Longest frame that Postgres takes. */
 const MAX_REQUEST_BYTES = 0x3fff_ffff
@@ -24,12 +37,14 @@ const OWED = codeTable<Owed>({
   [FrontendCode.copyFail]: 'copyEnd',
 })
 
-/** Statement names pass as they are: the client keeps its server connection. */
-const KEEPING_NAMES = attentionTable({ [FrontendCode.copyData]: 0 }, FRAME_HEAD_BYTES)
-const MAPPING_NAMES = attentionTable(
+/** Everything passes as it is: the client keeps its server connection. */
+const KEEPING = attentionTable({ [FrontendCode.copyData]: 0 }, FRAME_HEAD_BYTES)
+/** Names of statements are mapped, and texts are looked at. */
+const MAPPING = attentionTable(
   {
     [FrontendCode.copyData]: 0,
-    [FrontendCode.parse]: NAMES_BYTES,
+    [FrontendCode.query]: SCANNED_BYTES,
+    [FrontendCode.parse]: SCANNED_BYTES,
     [FrontendCode.bind]: NAMES_BYTES,
     [FrontendCode.describe]: NAMES_BYTES,
     [FrontendCode.close]: NAMES_BYTES,
@@ -37,23 +52,40 @@ const MAPPING_NAMES = attentionTable(
   FRAME_HEAD_BYTES,
 )
 
+/** A client whose server connection changes, and what is to be known of it. */
+export interface Roaming {
+  readonly statements: StatementScope
+  readonly effects: EffectsPolicy
+}
+
+/** What goes with a client whose server connection changes. */
+interface Companions {
+  readonly watch: EffectsWatch
+  readonly scope: StatementScope
+  /** Made when the client first uses the extended protocol. */
+  names: StatementNames | undefined
+}
+
 /**
  * One client's requests on their way to the server connection of the moment: notes what each is
- * owed, and rewrites the names of prepared statements.
+ * owed, rewrites the names of prepared statements, and watches what becomes of session state.
  */
 export class RequestStream implements FrameVisitor {
   readonly #frames: FrameStream
-  readonly #statements: StatementScope | undefined
-  /** Made when the client first uses the extended protocol. */
-  #names: StatementNames | undefined
+  readonly #companions: Companions | undefined
   #server: ServerConnection | undefined
   readonly #pieces: Buffer[] = []
+  /** The proxy's own words that are due behind the frame that was visited last. */
+  #following: Buffer | undefined
   #isTerminated = false
 
-  /** @param statements - `undefined` where names need no mapping: in session mode. */
-  constructor(statements: StatementScope | undefined) {
-    this.#statements = statements
-    const attention = statements === undefined ? KEEPING_NAMES : MAPPING_NAMES
+  /** @param roaming - `undefined` where the client keeps its server connection: session mode. */
+  constructor(roaming: Roaming | undefined) {
+    if (roaming !== undefined) {
+      const watch = new EffectsWatch(roaming.effects)
+      this.#companions = { watch, scope: roaming.statements, names: undefined }
+    }
+    const attention = roaming === undefined ? KEEPING : MAPPING
     this.#frames = new FrameStream(this, attention, MAX_REQUEST_BYTES)
   }
 
@@ -69,7 +101,7 @@ export class RequestStream implements FrameVisitor {
 
   /** Whether `bytes` may bind a prepared statement whose text can end a transaction. */
   mayBindEnd(bytes: Buffer): boolean {
-    return this.#names?.mayBindEnd(bytes) ?? false
+    return this.#companions?.names?.mayBindEnd(bytes) ?? false
   }
 
   /**
@@ -82,30 +114,110 @@ export class RequestStream implements FrameVisitor {
     this.#server = server
     this.#pieces.length = 0
     this.#frames.push(chunk)
+    if (this.#following !== undefined && this.#frames.isBetweenFrames) {
+      this.#pieces.push(this.#following)
+      this.#following = undefined
+    }
     return this.#pieces
   }
 
   /** The client's prepared statements are gone from every server, as far as it knows. */
   forgetStatements(): void {
-    this.#names?.clear()
+    this.#companions?.names?.clear()
+  }
+
+  /** A plan of the client's tenant does not fit its tables any more. */
+  plansChanged(): void {
+    this.#companions?.names?.plansChanged()
+  }
+
+  /** The proxy, or another client, uses the server connection in between. */
+  leave(): void {
+    this.#companions?.names?.leave()
+  }
+
+  /** What the requests since the last call may have done to the session. */
+  takeEffects(): TurnEffects | undefined {
+    return this.#companions?.watch.takeTurn()
   }
 
   visit(frame: Frame): FrameFate {
     if (this.#isTerminated) return 'drop'
+    if (this.#following !== undefined) {
+      this.#frames.insert(this.#following)
+      this.#following = undefined
+    }
     const { code } = frame
     const server = this.#server as ServerConnection
     const owed = OWED[code]
     if (owed === undefined) return this.#visitUnanswered(code, server)
-    if (this.#statements === undefined || !isNaming(code)) {
-      server.owe(owed)
-      return 'pass'
+    const companions = this.#companions
+    if (companions === undefined) return pass(server, owed)
+    if (code === FrontendCode.query) return this.#visitQuery(frame, companions)
+    if (isNaming(code)) {
+      return namesOf(companions).rewrite(frame, { server, frames: this.#frames })
     }
-    this.#names ??= new StatementNames(this.#statements)
-    return this.#names.rewrite(frame, server, this.#frames)
+    server.owe(owed)
+    if (owed === 'sync') this.#restore(companions)
+    return 'pass'
   }
 
   emit(bytes: Buffer): void {
     this.#pieces.push(bytes)
+  }
+
+  #visitQuery(frame: Frame, companions: Companions): FrameFate {
+    const { watch } = companions
+    const server = this.#server as ServerConnection
+    const passage = { server, frames: this.#frames }
+    if (frame.frameBytes > SCANNED_BYTES) {
+      watch.noteUnscanned()
+      companions.names?.beforeQuery(undefined, passage)
+      return pass(server, 'query')
+    }
+    const { chunk: bytes, start, frameBytes } = frame
+    const effects = watch.scan(
+      { bytes, start: start + FRAME_HEAD_BYTES, end: start + frameBytes - 1 },
+      server,
+    )
+    const refusal = watch.refusal(effects)
+    if (refusal !== undefined) {
+      server.owe('query', { undo() {}, refusal })
+      this.#frames.insert(query(REFUSED_TEXT))
+      return 'drop'
+    }
+    const lent = companions.names?.beforeQuery(effects, passage) ?? []
+    server.owe('query')
+    watch.note(effects)
+    this.#closeLent(lent, server)
+    if (
+      effects !== undefined &&
+      !MAY_COPY.test(bytes.toString('latin1', start, start + frameBytes))
+    )
+      this.#restore(companions)
+    return 'pass'
+  }
+
+  #closeLent(names: readonly string[], server: ServerConnection): void {
+    for (const name of names) {
+      server.owe('hiddenClose')
+      server.owe('hiddenSync')
+      this.#follow(Buffer.concat([closeStatement(name), sync()]))
+    }
+  }
+
+  /** RESET falls back to what the session began with: that is put back right behind it. */
+  #restore({ watch, names }: Companions): void {
+    const sql = watch.takeRestore()
+    if (sql === undefined) return
+    names?.leave()
+    this.#server?.owe('restore')
+    this.#follow(query(sql))
+  }
+
+  #follow(bytes: Buffer): void {
+    this.#following =
+      this.#following === undefined ? bytes : Buffer.concat([this.#following, bytes])
   }
 
   #visitUnanswered(code: number, server: ServerConnection): FrameFate {
@@ -119,6 +231,11 @@ export class RequestStream implements FrameVisitor {
     server.flushInvented()
     return 'pass'
   }
+}
+
+function namesOf(companions: Companions): StatementNames {
+  companions.names ??= new StatementNames(companions.scope, companions.watch)
+  return companions.names
 }
 
 /** Messages that may name a prepared statement. */

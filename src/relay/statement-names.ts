@@ -1,17 +1,37 @@
-import type { Statement } from '../server/prepared-statements.ts'
-import type { Owed, PendingChange } from '../server/reply-ledger.ts'
+import type { Statement, StatementFamily } from '../server/prepared-statements.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
-import type { Frame, FrameFate, FrameStream } from '../wire/frame-stream.ts'
+import type { StatementEffects } from '../sql/statement-effects.ts'
+import type { Frame, FrameFate } from '../wire/frame-stream.ts'
 import { FRAME_HEAD_BYTES } from '../wire/frame-stream.ts'
-import { closeStatement, parse } from '../wire/frontend-messages.ts'
+import { parse, sync } from '../wire/frontend-messages.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
-import { ProtocolViolationError } from '../wire/wire-errors.ts'
-import { StatementTooLongError, TooManyStatementsError } from './relay-errors.ts'
+import { ClientStatements, type StatementLimits } from './client-statements.ts'
+import type { EffectsWatch } from './effects-watch.ts'
+import { StatementTooLongError } from './relay-errors.ts'
+import {
+  both,
+  endOfString,
+  isReady,
+  type Passage,
+  pass,
+  prepare,
+  renamed,
+  sendParse,
+} from './statement-frames.ts'
 import type { StatementTable } from './statement-table.ts'
+import { UnnamedStatement } from './unnamed-statement.ts'
 
 /** Enough of Bind, Describe and Close to find two names in: Postgres cuts names at 63 bytes. */
 export const NAMES_BYTES = FRAME_HEAD_BYTES + 1024
+/** Texts up to about this length are looked at. */
+export const SCANNED_BYTES = 65_536
 const STATEMENT_KIND = 0x53
+/** Behind the name of a Parse: no text, no parameter types. */
+const EMPTY_TAIL = Buffer.alloc(3)
+/** No SQL: the server answers with a syntax error, which the client's refusal replaces. */
+export const REFUSED_TEXT = 'REFUSED BY PGUSHER'
+const NOTHING: readonly string[] = []
+const REFUSED_TAIL = Buffer.from(`${REFUSED_TEXT}\0\0\0`)
 
 /** Where a name lies in its chunk. */
 interface Extent {
@@ -19,19 +39,11 @@ interface Extent {
   readonly end: number
 }
 
-/** Bounds on what one client may prepare. */
-export interface StatementLimits {
-  /** Longest SQL text of a named statement, in bytes. */
-  readonly maxStatementBytes: number
-  /** Most named statements that one client may hold. */
-  readonly maxPreparedPerClient: number
-}
-
 /** Where a client's statements belong. */
 export interface StatementScope {
   readonly table: StatementTable
-  /** Clients with the same key share statements. */
-  readonly tenantKey: string
+  /** Clients of the same family share statements. */
+  readonly family: StatementFamily
   readonly limits: StatementLimits
 }
 
@@ -49,229 +61,222 @@ interface Naming {
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
  */
 export class StatementNames {
-  readonly #byName = new Map<string, Statement>()
-  /** Names whose Parse is not answered yet, and in which batch it was sent. */
-  readonly #underWay = new Map<string, { readonly batch: number }>()
+  readonly #named: ClientStatements
+  readonly #unnamed = new UnnamedStatement()
   readonly #scope: StatementScope
+  readonly #watch: EffectsWatch
 
-  constructor(scope: StatementScope) {
+  constructor(scope: StatementScope, watch: EffectsWatch) {
+    this.#named = new ClientStatements(scope.limits)
     this.#scope = scope
+    this.#watch = watch
   }
 
   /** Whether `bytes` may bind a statement of the client whose text can end a transaction. */
   mayBindEnd(bytes: Buffer): boolean {
-    for (const [name, { mayEndTransaction }] of this.#byName) {
+    if (this.#unnamed.mayEndTransaction) return true
+    for (const [name, { mayEndTransaction }] of this.#named.all()) {
       // Bind has the statement's name between the NULs of the portal's name and of its own.
       if (mayEndTransaction && bytes.includes(`\0${name}\0`, 0, 'latin1')) return true
     }
     return false
   }
 
-  /** Rewrites one frame on its way to `server`. The unnamed statement passes as it is. */
-  rewrite(frame: Frame, server: ServerConnection, frames: FrameStream): FrameFate {
+  /** Rewrites one frame on its way to the server. */
+  rewrite(frame: Frame, passage: Passage): FrameFate {
     switch (frame.code) {
       case FrontendCode.parse:
-        return this.#parse(frame, server, frames)
+        return this.#parse(frame, passage)
       case FrontendCode.bind:
-        return this.#bind(frame, server, frames)
+        return this.#bind(frame, passage)
       case FrontendCode.describe:
-        return this.#describe(frame, server, frames)
+        return this.#describe(frame, passage)
       default:
-        return this.#close(frame, server)
+        return this.#close(frame, passage)
     }
   }
 
   /** Every name is free again. */
   clear(): void {
-    this.#byName.clear()
-    this.#underWay.clear()
+    this.#named.clear()
   }
 
-  #parse(frame: Frame, server: ServerConnection, frames: FrameStream): FrameFate {
+  /** The client's server connection may have been used by others since. */
+  leave(): void {
+    this.#unnamed.left()
+  }
+
+  /** A plan of the client's family does not fit its tables any more. */
+  plansChanged(): void {
+    this.#scope.family.epoch += 1
+  }
+
+  /**
+   * A simple query is sent. Where it names the client's statements, they are there for it under
+   * the names that it knows.
+   *
+   * @returns Names that it was lent: they have to be closed behind it.
+   */
+  beforeQuery(effects: StatementEffects | undefined, passage: Passage): readonly string[] {
+    this.#unnamed.dropped(passage.server)
+    if (effects === undefined) return NOTHING
+    this.#beforeDeallocate(effects, passage, true)
+    return this.#beforeExecute(effects.executes, passage)
+  }
+
+  /** DEALLOCATE must find what it names: a statement of nothing takes the name's place. */
+  #beforeDeallocate(effects: StatementEffects, passage: Passage, isSimple: boolean): void {
+    const { server, frames } = passage
+    if (effects.deallocates === 'all') {
+      server.statements.distrust()
+      return
+    }
+    for (const name of effects.deallocates) {
+      if (!this.#named.remove(bytesAsName(name))) continue
+      server.owe(isSimple ? 'hiddenTrial' : 'hiddenParse')
+      frames.insert(parse(name, EMPTY_TAIL))
+      if (!isSimple) continue
+      server.owe('hiddenSync')
+      frames.insert(sync())
+    }
+  }
+
+  /** EXECUTE of a statement that was prepared by protocol: it is lent its name for the query. */
+  #beforeExecute(names: readonly string[], { server, frames }: Passage): readonly string[] {
+    const lent: string[] = []
+    for (const name of names) {
+      const statement = this.#named.get(bytesAsName(name))
+      if (statement === undefined) continue
+      server.owe('hiddenTrial')
+      server.owe('hiddenSync')
+      frames.insert(Buffer.concat([parse(name, statement.tail), sync()]))
+      this.#watch.note(statement.effects)
+      lent.push(name)
+    }
+    return lent
+  }
+
+  #parse(frame: Frame, passage: Passage): FrameFate {
     const { chunk, start, frameBytes } = frame
+    const { server } = passage
     const nameStart = start + FRAME_HEAD_BYTES
-    if (chunk[nameStart] === 0 || server.isSkipping) return pass(server, 'parse')
+    if (server.isSkipping) return pass(server, 'parse')
+    if (chunk[nameStart] === 0) return this.#parseUnnamed(frame, passage)
     if (frameBytes > this.#scope.limits.maxStatementBytes) {
       throw new StatementTooLongError(frameBytes, this.#scope.limits.maxStatementBytes)
     }
     if (chunk.length - start < frameBytes) return 'whole'
     const nameEnd = endOfString(frame, nameStart)
     const name = chunk.toString('latin1', nameStart, nameEnd)
-    const taken = this.#byName.get(name)
-    if (taken !== undefined && !this.#isUnsure(name, server)) {
+    const taken = this.#named.get(name)
+    if (taken !== undefined && !this.#named.isUnsure(name, server.batch)) {
       // The name is in use: the server says so itself when it gets its own name a second time.
-      prepare(taken, server, frames)
-      return sendParse({ statement: taken }, server, frames)
+      prepare(taken, passage)
+      return sendParse({ statement: taken }, passage)
     }
-    if (taken === undefined && this.#byName.size >= this.#scope.limits.maxPreparedPerClient) {
-      throw new TooManyStatementsError(this.#scope.limits.maxPreparedPerClient)
-    }
+    const { table, family } = this.#scope
     const tail = chunk.subarray(nameEnd + 1, start + frameBytes)
-    const statement = this.#scope.table.intern(this.#scope.tenantKey, tail)
-    const naming = this.#give(name, statement, server)
-    if (isReady(statement, server, frames)) {
+    const statement = table.intern(family, tail, this.#watch.dialect(server))
+    const refusal = this.#watch.refusal(statement.effects)
+    if (refusal !== undefined) return refuseParse(refusal, passage)
+    return this.#parseAs(name, statement, passage)
+  }
+
+  #parseAs(name: string, statement: Statement, passage: Passage): FrameFate {
+    const { server } = passage
+    const naming = this.#named.give(name, statement, server.batch)
+    if (isReady(statement, passage)) {
       server.owe('inventedParse', naming)
       return 'drop'
     }
     const parsing = server.statements.begin(statement, server.batch)
-    return sendParse({ statement, change: both(naming, parsing) }, server, frames)
+    return sendParse({ statement, change: both(naming, parsing) }, passage)
   }
 
-  /** Names a statement, until its Parse turns out to have been skipped. */
-  #give(name: string, statement: Statement, { batch }: ServerConnection): PendingChange {
-    const parsing = { batch }
-    const end = (): boolean => this.#underWay.get(name) === parsing && this.#underWay.delete(name)
-    this.#underWay.set(name, parsing)
-    this.#byName.set(name, statement)
-    return {
-      done: end,
-      undo: () => {
-        if (end()) this.#byName.delete(name)
-      },
+  #parseUnnamed(frame: Frame, passage: Passage): FrameFate {
+    const { chunk, start, frameBytes } = frame
+    const { server } = passage
+    if (frameBytes > SCANNED_BYTES) {
+      this.#watch.noteUnscanned()
+      this.#unnamed.dropped(server)
+      return pass(server, 'parse')
     }
+    const textStart = start + FRAME_HEAD_BYTES + 1
+    const text = { bytes: chunk, start: textStart, end: endOfString(frame, textStart) }
+    const effects = this.#watch.scan(text, server)
+    const refusal = this.#watch.refusal(effects)
+    if (refusal !== undefined) return refuseParse(refusal, passage)
+    if (effects !== undefined) this.#beforeDeallocate(effects, passage, false)
+    const tail = chunk.subarray(textStart, start + frameBytes)
+    server.owe('parse', this.#unnamed.parsed(tail, effects, server))
+    return 'pass'
   }
 
   #isOpen(frame: Frame, server: ServerConnection, name: Extent): boolean {
-    if (this.#underWay.size === 0) return false
-    return this.#isUnsure(frame.chunk.toString('latin1', name.start, name.end), server)
+    if (!this.#named.isAnyUnderWay) return false
+    return this.#named.isUnsure(frame.chunk.toString('latin1', name.start, name.end), server.batch)
   }
 
-  /** Its Parse was sent in an earlier batch, where an error may have made the server skip it. */
-  #isUnsure(name: string, server: ServerConnection): boolean {
-    const parsing = this.#underWay.get(name)
-    return parsing !== undefined && parsing.batch !== server.batch
-  }
-
-  #bind(frame: Frame, server: ServerConnection, frames: FrameStream): FrameFate {
+  #bind(frame: Frame, passage: Passage): FrameFate {
     const portalEnd = endOfString(frame, frame.start + FRAME_HEAD_BYTES)
-    return this.#rename({ frame, owed: 'bind', nameStart: portalEnd + 1 }, server, frames)
+    return this.#rename({ frame, owed: 'bind', nameStart: portalEnd + 1 }, passage)
   }
 
-  #describe(frame: Frame, server: ServerConnection, frames: FrameStream): FrameFate {
+  #describe(frame: Frame, passage: Passage): FrameFate {
     const kindAt = frame.start + FRAME_HEAD_BYTES
-    if (frame.chunk[kindAt] !== STATEMENT_KIND) return pass(server, 'describe')
-    return this.#rename({ frame, owed: 'describe', nameStart: kindAt + 1 }, server, frames)
+    if (frame.chunk[kindAt] !== STATEMENT_KIND) return pass(passage.server, 'describe')
+    return this.#rename({ frame, owed: 'describe', nameStart: kindAt + 1 }, passage)
   }
 
   /** Puts the server's name for a statement in place of the client's, and the statement there. */
-  #rename(
-    { frame, owed, nameStart }: Naming,
-    server: ServerConnection,
-    frames: FrameStream,
-  ): FrameFate {
-    const nameEnd = endOfString(frame, nameStart)
-    const name = { start: nameStart, end: nameEnd }
+  #rename({ frame, owed, nameStart }: Naming, passage: Passage): FrameFate {
+    const { server, frames } = passage
+    const name = { start: nameStart, end: endOfString(frame, nameStart) }
+    if (name.start === name.end) {
+      this.#unnamed.prepare(server, frames)
+      if (owed === 'bind') this.#watch.note(this.#unnamed.effects)
+      return pass(server, owed)
+    }
     const statement = this.#lookUp(frame, server, name)
     if (statement === undefined) return pass(server, owed)
+    if (owed === 'bind') this.#watch.note(statement.effects)
     // If the client's own Parse may have been skipped, it is left to the server to say so.
     const isOpen = this.#isOpen(frame, server, name) && server.statements.use(statement)
-    if (!isOpen) prepare(statement, server, frames)
+    if (!isOpen) prepare(statement, passage)
     server.owe(owed)
     const before = frame.chunk.subarray(frame.start + FRAME_HEAD_BYTES, nameStart)
-    frames.replaceHead(...renamed(frame, before, { statement, nameEnd }))
+    frames.replaceHead(...renamed(frame, before, { statement, nameEnd: name.end }))
     return 'pass'
   }
 
   /** The server keeps the statement for others; only the client's name for it goes. */
-  #close(frame: Frame, server: ServerConnection): FrameFate {
+  #close(frame: Frame, { server }: Passage): FrameFate {
     const kindAt = frame.start + FRAME_HEAD_BYTES
     if (frame.chunk[kindAt] !== STATEMENT_KIND) return pass(server, 'close')
     const nameEnd = endOfString(frame, kindAt + 1)
+    if (nameEnd === kindAt + 1) this.#unnamed.dropped(server)
     const statement = this.#lookUp(frame, server, { start: kindAt + 1, end: nameEnd })
     if (statement === undefined) return pass(server, 'close')
     const name = frame.chunk.toString('latin1', kindAt + 1, nameEnd)
-    this.#byName.delete(name)
-    server.owe('inventedClose', { undo: () => this.#byName.set(name, statement) })
+    this.#named.remove(name)
+    server.owe('inventedClose', { undo: () => this.#named.restore(name, statement) })
     return 'drop'
   }
 
   /** The client's statement of that name; an unknown or empty name is left to the server. */
   #lookUp(frame: Frame, server: ServerConnection, name: Extent): Statement | undefined {
     if (name.start === name.end || server.isSkipping) return undefined
-    return this.#byName.get(frame.chunk.toString('latin1', name.start, name.end))
+    return this.#named.get(frame.chunk.toString('latin1', name.start, name.end))
   }
 }
 
-function pass(server: ServerConnection, owed: Owed): FrameFate {
-  server.owe(owed)
-  return 'pass'
+/** Names are held as their bytes, whatever the client's encoding. */
+function bytesAsName(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1')
 }
 
-/** Sends a statement that the server does not hold, ahead of the frame that needs it. */
-function prepare(statement: Statement, server: ServerConnection, frames: FrameStream): void {
-  if (isReady(statement, server, frames)) return
-  server.owe('hiddenParse', server.statements.begin(statement, server.batch))
-  frames.insert(parse(statement.serverName, statement.tail))
-}
-
-/**
- * Whether the server holds the statement for certain. If not, its name there is free behind what
- * is sent now: a Parse of it that an earlier batch may have skipped is taken back.
- */
-function isReady(statement: Statement, server: ServerConnection, frames: FrameStream): boolean {
-  if (!server.statements.use(statement)) {
-    makeRoom(statement, server, frames)
-    return false
-  }
-  if (!server.statements.isUnsure(statement, server.batch)) return true
-  server.owe('hiddenClose')
-  frames.insert(closeStatement(statement.serverName))
-  return false
-}
-
-function both(first: PendingChange, second: PendingChange): PendingChange {
-  return {
-    done: () => {
-      first.done?.()
-      second.done?.()
-    },
-    undo: () => {
-      first.undo()
-      second.undo()
-    },
-  }
-}
-
-/** Enters a statement among those that the server holds, closing another one if need be. */
-function makeRoom(statement: Statement, server: ServerConnection, frames: FrameStream): void {
-  const evicted = server.statements.add(statement)
-  if (evicted === undefined) return
-  server.owe('hiddenClose', { undo: () => server.statements.restore(evicted) })
-  frames.insert(closeStatement(evicted.serverName))
-}
-
-function sendParse(
-  sent: { readonly statement: Statement; readonly change?: PendingChange },
-  server: ServerConnection,
-  frames: FrameStream,
-): FrameFate {
-  server.owe('parse', sent.change)
-  frames.insert(parse(sent.statement.serverName, sent.statement.tail))
+function refuseParse(refusal: Buffer, { server, frames }: Passage): FrameFate {
+  server.owe('parse', { undo() {}, refusal })
+  frames.insert(parse('', REFUSED_TAIL))
   return 'drop'
-}
-
-/** A frame's head with the statement's server name in it, and how many bytes that replaces. */
-function renamed(
-  frame: Frame,
-  before: Buffer,
-  { statement, nameEnd }: { readonly statement: Statement; readonly nameEnd: number },
-): [Buffer, number] {
-  const replacedBytes = nameEnd + 1 - frame.start
-  const nameBytes = statement.serverName.length
-  const head = Buffer.allocUnsafe(FRAME_HEAD_BYTES + before.length + nameBytes + 1)
-  head[0] = frame.code
-  head.writeUInt32BE(frame.frameBytes - 1 + head.length - replacedBytes, 1)
-  before.copy(head, FRAME_HEAD_BYTES)
-  head.write(statement.serverName, FRAME_HEAD_BYTES + before.length, 'latin1')
-  head[head.length - 1] = 0
-  return [head, replacedBytes]
-}
-
-/** Where the string that starts at `from` ends: the index of its NUL. */
-function endOfString(frame: Frame, from: number): number {
-  const end = frame.chunk.indexOf(0, from)
-  if (end === -1 || end >= frame.start + frame.frameBytes) {
-    throw new ProtocolViolationError('a name in an extended-query message has no end')
-  }
-  return end
 }

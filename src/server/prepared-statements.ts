@@ -1,28 +1,53 @@
+import type { StatementEffects } from '../sql/statement-effects.ts'
 import type { PendingChange } from './reply-ledger.ts'
+
+/** What the names of PgUsher's own statements on servers begin with. */
+export const STATEMENT_PREFIX = 'pgusher_'
+
+/** An epoch that no family has. */
+const NO_EPOCH = -1
+
+/** The statements of one tenant: what makes one of them stale makes all of them. */
+export interface StatementFamily {
+  /** Of the links that they are prepared under. */
+  readonly tenantKey: string
+  /** Grows when a plan turned out not to fit its tables any more. */
+  epoch: number
+}
 
 /** One statement text as PgUsher prepares it on servers, under a name of its own. */
 export interface Statement {
+  readonly family: StatementFamily
   /** The name on every server connection that holds it. */
   readonly serverName: string
   /** Body of Parse behind the name: the SQL text, its NUL, and the parameter types. */
   readonly tail: Buffer
   /** Its text may end a transaction block; `true` too often, never `false` wrongly. */
   readonly mayEndTransaction: boolean
+  /** What it may do to its session; `undefined` for nothing. */
+  readonly effects: StatementEffects | undefined
 }
 
 /**
- * The statements that one server connection holds, the least recently used first. Bounded: adding
- * one more names the one to close.
+ * The statements that one server connection holds, the least recently used first. Bounded in
+ * number and in bytes: adding one more names those to close.
  */
 export class PreparedStatements {
-  readonly #held = new Set<Statement>()
+  /** With the epoch of its family when it was prepared. */
+  readonly #held = new Map<Statement, number>()
   /** Whose Parse is not answered yet, and in which batch it was sent last. */
   readonly #underWay = new Map<Statement, { readonly batch: number }>()
   readonly #max: number
+  readonly #maxBytes: number
+  #bytes = 0
 
-  /** @param max - Most statements held at once, at least 1. */
-  constructor(max: number) {
+  /**
+   * @param max - Most statements held at once, at least 1.
+   * @param maxBytes - Most bytes of their texts; a longer one is held alone.
+   */
+  constructor(max: number, maxBytes: number) {
     this.#max = Math.max(1, max)
+    this.#maxBytes = maxBytes
   }
 
   get count(): number {
@@ -31,23 +56,29 @@ export class PreparedStatements {
 
   /** Whether the server holds it; counts as a use. */
   use(statement: Statement): boolean {
-    if (!this.#held.delete(statement)) return false
-    this.#held.add(statement)
+    const epoch = this.#held.get(statement)
+    if (epoch === undefined) return false
+    this.#held.delete(statement)
+    this.#held.set(statement, epoch)
     return true
   }
 
-  /** Notes that the server gets it. Returns the one that has to go for it. */
-  add(statement: Statement): Statement | undefined {
-    this.#held.add(statement)
-    if (this.#held.size <= this.#max) return undefined
-    const [oldest] = this.#held
-    if (oldest !== undefined) this.#held.delete(oldest)
-    return oldest
+  /** Notes that the server gets it. Returns those that have to go for it. */
+  add(statement: Statement): readonly Statement[] {
+    this.#enter(statement)
+    const evicted: Statement[] = []
+    for (const oldest of this.#held.keys()) {
+      const isOver = this.#held.size > this.#max || this.#bytes > this.#maxBytes
+      if (!isOver || oldest === statement) return evicted
+      this.#remove(oldest)
+      evicted.push(oldest)
+    }
+    return evicted
   }
 
   /** Takes back that one was closed. It may stand beyond the bound until the next `add`. */
   restore(statement: Statement): void {
-    this.#held.add(statement)
+    this.#enter(statement)
   }
 
   /** Notes that a Parse is sent, to be settled by its reply. */
@@ -56,25 +87,43 @@ export class PreparedStatements {
     const end = (): boolean =>
       this.#underWay.get(statement) === parsing && this.#underWay.delete(statement)
     this.#underWay.set(statement, parsing)
+    if (this.#held.has(statement)) this.#held.set(statement, statement.family.epoch)
     return {
       done: end,
       // A later Parse of it may be on its way: then it is that one that counts.
       undo: () => {
-        if (end()) this.#held.delete(statement)
+        if (end()) this.#remove(statement)
       },
     }
   }
 
   /**
-   * Whether its Parse was sent in an earlier batch and is not answered yet: an error there may
-   * have made the server skip it.
+   * Whether what the server has under its name may not do: its Parse was sent in an earlier batch
+   * and is not answered yet, and an error there may have made the server skip it; or its plan is
+   * of a time before the tables changed.
    */
   isUnsure(statement: Statement, batch: number): boolean {
     const parsing = this.#underWay.get(statement)
-    return parsing !== undefined && parsing.batch !== batch
+    if (parsing !== undefined && parsing.batch !== batch) return true
+    return this.#held.get(statement) !== statement.family.epoch
+  }
+
+  /** Their names on the server may or may not be taken: each is closed before its next use. */
+  distrust(): void {
+    for (const statement of this.#held.keys()) this.#held.set(statement, NO_EPOCH)
   }
 
   clear(): void {
     this.#held.clear()
+    this.#bytes = 0
+  }
+
+  #enter(statement: Statement): void {
+    if (!this.#held.has(statement)) this.#bytes += statement.tail.length
+    this.#held.set(statement, statement.family.epoch)
+  }
+
+  #remove(statement: Statement): void {
+    if (this.#held.delete(statement)) this.#bytes -= statement.tail.length
   }
 }

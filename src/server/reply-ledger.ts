@@ -4,7 +4,9 @@ import { BackendCode } from '../wire/message-codes.ts'
 /**
  * What the server owes for one message that it was sent.
  *
- * `link`, `hiddenParse` and `hiddenClose` are the proxy's own messages: their replies are dropped.
+ * `link`, `ask` and `restore` are queries of the proxy's own; `hiddenParse`, `hiddenClose`,
+ * `hiddenTrial` (a Parse that may fail without harm) and `hiddenSync` are its messages among the
+ * client's. Their replies are dropped.
  * `inventedParse` and `inventedClose` are the client's messages that were not sent on: their
  * replies come from the proxy, at the same place in the stream. `copyEnd` (CopyDone or CopyFail)
  * is owed nothing of its own; it marks its place among the others.
@@ -20,16 +22,28 @@ export type Owed =
   | 'sync'
   | 'copyEnd'
   | 'link'
+  | 'ask'
+  | 'restore'
   | 'hiddenParse'
   | 'hiddenClose'
+  | 'hiddenTrial'
+  | 'hiddenSync'
   | 'inventedParse'
   | 'inventedClose'
+
+/** A query of the proxy's own that stands apart from the client's. */
+export type OwnQuery = Extract<Owed, 'link' | 'ask'>
 
 /** Bookkeeping that was done when a message was sent, to be undone if the server skips it. */
 export interface PendingChange {
   undo(): void
   /** The server did what was sent. */
   done?(): void
+  /**
+   * The message was replaced by one that is no SQL, as the client may not have it run: what the
+   * client is told in place of the server's syntax error, as an ErrorResponse.
+   */
+  readonly refusal?: Buffer
 }
 
 /** What a reply means: hand it to the client, keep it, or give up the connection. */
@@ -51,28 +65,40 @@ const PLAIN = {
   sync: { owed: 'sync', change: undefined },
   copyEnd: { owed: 'copyEnd', change: undefined },
   link: { owed: 'link', change: undefined },
+  ask: { owed: 'ask', change: undefined },
+  restore: { owed: 'restore', change: undefined },
   hiddenParse: { owed: 'hiddenParse', change: undefined },
   hiddenClose: { owed: 'hiddenClose', change: undefined },
+  hiddenTrial: { owed: 'hiddenTrial', change: undefined },
+  hiddenSync: { owed: 'hiddenSync', change: undefined },
   inventedParse: { owed: 'inventedParse', change: undefined },
   inventedClose: { owed: 'inventedClose', change: undefined },
 } as const satisfies { [Kind in Owed]: Entry & { readonly owed: Kind } }
 
 /** The entries that a reply of each type may settle or belong to; others are a surprise. */
 const EXPECTED = codeTable<readonly Owed[]>({
-  [BackendCode.parseComplete]: ['parse', 'hiddenParse'],
+  [BackendCode.parseComplete]: ['parse', 'hiddenParse', 'hiddenTrial'],
   [BackendCode.bindComplete]: ['bind'],
   [BackendCode.closeComplete]: ['close', 'hiddenClose'],
   [BackendCode.parameterDescription]: ['describe'],
-  [BackendCode.rowDescription]: ['describe', 'query', 'link'],
+  [BackendCode.rowDescription]: ['describe', 'query', 'link', 'ask'],
   [BackendCode.noData]: ['describe'],
-  [BackendCode.commandComplete]: ['execute', 'query', 'link'],
+  [BackendCode.commandComplete]: ['execute', 'query', 'link', 'ask', 'restore'],
   [BackendCode.emptyQueryResponse]: ['execute', 'query'],
   [BackendCode.portalSuspended]: ['execute'],
   [BackendCode.copyInResponse]: ['execute', 'query'],
   [BackendCode.copyOutResponse]: ['execute', 'query'],
   [BackendCode.copyDone]: ['execute', 'query'],
   [BackendCode.functionCallResponse]: ['functionCall'],
-  [BackendCode.readyForQuery]: ['query', 'functionCall', 'sync', 'link'],
+  [BackendCode.readyForQuery]: [
+    'query',
+    'functionCall',
+    'sync',
+    'hiddenSync',
+    'link',
+    'ask',
+    'restore',
+  ],
 })
 
 /** Replies that belong to an entry without ending it, whatever the entry. */
@@ -84,7 +110,18 @@ const INTERMEDIATE: readonly number[] = [
 ]
 
 /** Entries that end only with ReadyForQuery. */
-const WHOLE_QUERIES: readonly Owed[] = ['query', 'functionCall', 'link']
+const WHOLE_QUERIES: readonly Owed[] = ['query', 'functionCall', 'link', 'ask', 'restore']
+
+/** Entries that the client knows nothing of. */
+const HIDDEN: ReadonlySet<Owed> = new Set([
+  'link',
+  'ask',
+  'restore',
+  'hiddenParse',
+  'hiddenClose',
+  'hiddenTrial',
+  'hiddenSync',
+])
 
 /**
  * Which replies a server connection still owes, in order. It is what tells a connection at rest
@@ -139,16 +176,22 @@ export class ReplyLedger {
     return this.#isSkipping
   }
 
-  /** The proxy's own query is being answered. */
-  get isLinking(): boolean {
-    return this.#entries[this.#first]?.owed === 'link'
+  /** The proxy's own link or question, if that is what is being answered. */
+  get own(): OwnQuery | undefined {
+    const owed = this.#entries[this.#first]?.owed
+    return owed === 'link' || owed === 'ask' ? owed : undefined
+  }
+
+  /** What to tell the client in place of the error that answers the first entry. */
+  get refusal(): Buffer | undefined {
+    return this.#entries[this.#first]?.change?.refusal
   }
 
   /** Notes that a message was sent (or, for invented replies, not sent). */
   push(owed: Owed, change?: PendingChange): void {
-    if (owed === 'sync') this.#batch += 1
+    if (isSync(owed)) this.#batch += 1
     if (this.#isSkipping) {
-      if (owed !== 'sync') {
+      if (!isSync(owed)) {
         change?.undo()
         return
       }
@@ -196,9 +239,7 @@ export class ReplyLedger {
     if (code === BackendCode.copyInResponse) this.#beginCopyIn()
     if (code === BackendCode.commandComplete) this.#swallowedSyncs = 0
     if (this.#isEndOf(head.owed, code)) this.#finish()
-    return head.owed === 'link' || head.owed === 'hiddenParse' || head.owed === 'hiddenClose'
-      ? 'drop'
-      : 'pass'
+    return HIDDEN.has(head.owed) ? 'drop' : 'pass'
   }
 
   #isEndOf(owed: Owed, code: number): boolean {
@@ -217,9 +258,10 @@ export class ReplyLedger {
       return 'pass'
     }
     this.#isAnswered = true
-    if (WHOLE_QUERIES.includes(head.owed)) return head.owed === 'link' ? 'drop' : 'pass'
-    this.#skipToSync()
-    return 'pass'
+    // A hidden Parse stands for the client's own: if it fails, the client has to know.
+    const isForClient = !HIDDEN.has(head.owed) || head.owed === 'hiddenParse'
+    if (!WHOLE_QUERIES.includes(head.owed)) this.#skipToSync()
+    return isForClient ? 'pass' : 'drop'
   }
 
   /** Takes back what the server will not do, the last first. */
@@ -228,7 +270,7 @@ export class ReplyLedger {
     for (;;) {
       const entry = this.#entries[this.#first]
       this.#isSkipping = entry === undefined
-      if (entry === undefined || entry.owed === 'sync') break
+      if (entry === undefined || isSync(entry.owed)) break
       if (entry.change !== undefined) undone.push(entry.change)
       this.#drop()
     }
@@ -284,4 +326,8 @@ export class ReplyLedger {
       this.#first = 0
     }
   }
+}
+
+function isSync(owed: Owed): boolean {
+  return owed === 'sync' || owed === 'hiddenSync'
 }

@@ -1,4 +1,5 @@
 import type { ProxyError } from '../base/proxy-error.ts'
+import type { SessionFacts } from './session-facts.ts'
 
 /**
  * Who a server connection's replies go to for the length of a lease. Bytes enter the process at
@@ -10,6 +11,10 @@ export interface ReplySink {
   replyBytes(bytes: Buffer): void
   /** The link is acknowledged: bytes may follow it freely. */
   linked(): void
+  /** What the session holds, as it was asked for; `undefined` when the server could not say. */
+  factsTold(facts: SessionFacts | undefined): void
+  /** A statement's plan no longer fits its tables: statements have to be prepared anew. */
+  plansChanged(): void
   /** The client had the server forget every prepared statement: `DISCARD ALL`, `DEALLOCATE ALL`. */
   statementsDropped(): void
   /** ReadyForQuery has come and no reply is owed. The bytes up to it were handed over before. */

@@ -4,7 +4,10 @@ import type { Frame, FrameFate, FrameVisitor } from '../wire/frame-stream.ts'
 import { attentionTable, FRAME_HEAD_BYTES, FrameStream } from '../wire/frame-stream.ts'
 import { BackendCode } from '../wire/message-codes.ts'
 import { readErrorFields, readParameterStatus } from '../wire/message-fields.ts'
+import { STATEMENT_PREFIX } from './prepared-statements.ts'
+import type { OwnQuery } from './reply-ledger.ts'
 import { ReplyLedger } from './reply-ledger.ts'
+import { FactsReader, type SessionFacts } from './session-facts.ts'
 
 /** Longest frame that Postgres sends. */
 const MAX_REPLY_BYTES = 0x4000_0003
@@ -24,6 +27,7 @@ const SERVING = attentionTable(
     [BackendCode.readyForQuery]: READY_BYTES,
     [BackendCode.commandComplete]: TAG_BYTES,
     [BackendCode.parameterStatus]: WHOLE,
+    [BackendCode.errorResponse]: WHOLE,
   },
   FRAME_HEAD_BYTES,
 )
@@ -31,6 +35,7 @@ const SERVING = attentionTable(
 /** While a link is answered, or nobody is served: nothing passes. */
 const KEEPING = attentionTable(
   {
+    [BackendCode.dataRow]: WHOLE,
     [BackendCode.readyForQuery]: READY_BYTES,
     [BackendCode.errorResponse]: WHOLE,
     [BackendCode.parameterStatus]: WHOLE,
@@ -38,15 +43,22 @@ const KEEPING = attentionTable(
   FRAME_HEAD_BYTES,
 )
 
+/** When nothing counts any more. */
+const IGNORING = attentionTable({}, 0)
+
 /**
- * The first three letters of the command tags that tell of session state: SET, RESET, LISTEN,
+ * The first three letters of the command tags that tell of session state beyond settings: LISTEN,
  * PREPARE, DISCARD, DEALLOCATE. As numbers, for no string is made of a tag that is not among them.
  */
 const STATE_TAGS: ReadonlySet<number> = new Set(
-  ['SET', 'RES', 'LIS', 'PRE', 'DIS', 'DEA'].map((letters) =>
-    Buffer.from(letters, 'latin1').readUIntBE(0, 3),
-  ),
+  ['LIS', 'PRE', 'DIS', 'DEA'].map((letters) => Buffer.from(letters, 'latin1').readUIntBE(0, 3)),
 )
+
+/** Fields of an ErrorResponse: the routine behind "cached plan must not change result type". */
+const STALE_PLAN = Buffer.from('\0RRevalidateCachedQuery\0')
+/** A statement of ours is not there, or there already: our books are wrong. */
+const WRONG_NAMES = [Buffer.from('\0C26000\0'), Buffer.from('\0C42P05\0')]
+const SYNTAX_ERROR = Buffer.from('\0C42601\0')
 
 /** Transaction status as ReadyForQuery gives it. */
 export type TransactionStatus = 'idle' | 'inTransaction' | 'failed'
@@ -63,6 +75,10 @@ export interface ReplyListener {
   passed(bytes: Buffer): void
   /** The link was answered; `failure` holds the server's error fields if it failed. */
   linkAnswered(failure: ReadonlyMap<string, string> | undefined): void
+  /** What was asked of the session was answered; `undefined` when the server could not say. */
+  factsTold(facts: SessionFacts | undefined): void
+  /** A plan no longer fits its tables: statements have to be prepared anew. */
+  plansChanged(): void
   /** A command may have changed session state; `tag` is the start of its command tag. */
   stateChanged(tag: string): void
   /** The server said something that it can't mean here: the connection must not be used again. */
@@ -72,17 +88,19 @@ export interface ReplyListener {
 /** One server connection's replies: tells what belongs to the client from what is ours. */
 export class ReplyStream implements FrameVisitor {
   readonly ledger = new ReplyLedger()
-  /** What the server reported last, by name. */
-  readonly parameters: Map<string, string>
+  /** What the server reported last, by name. Replaced, never changed: whoever holds it may compare. */
+  parameters: ReadonlyMap<string, string>
   readonly #listener: ReplyListener
   readonly #frames: FrameStream
   #status: TransactionStatus = 'idle'
   #isServing = false
   #isOver = false
   #lastCode = 0
-  #linkFailure: ReadonlyMap<string, string> | undefined
+  /** What the server said against the proxy's own query. */
+  #ownFailure: ReadonlyMap<string, string> | undefined
+  #facts = new FactsReader()
 
-  constructor(listener: ReplyListener, parameters: Map<string, string>) {
+  constructor(listener: ReplyListener, parameters: ReadonlyMap<string, string>) {
     this.#listener = listener
     this.parameters = parameters
     this.#frames = new FrameStream(this, KEEPING, MAX_REPLY_BYTES)
@@ -111,13 +129,14 @@ export class ReplyStream implements FrameVisitor {
   /** Everything that comes is dropped from now on. */
   stop(): void {
     this.#isOver = true
-    this.#frames.attention = KEEPING
+    this.#frames.attention = IGNORING
   }
 
-  /** Notes that a link was sent, before its bytes go out. */
-  expectLink(): void {
-    this.#linkFailure = undefined
-    this.ledger.push('link')
+  /** Notes that a link, or a question about the session, was sent, before its bytes go out. */
+  expectOwn(owed: 'link' | 'ask'): void {
+    this.#ownFailure = undefined
+    if (owed === 'ask') this.#facts = new FactsReader()
+    this.ledger.push(owed)
     this.#attend()
   }
 
@@ -137,9 +156,12 @@ export class ReplyStream implements FrameVisitor {
     this.#lastCode = code
     if (code === BackendCode.parameterStatus) {
       const { name, value } = readParameterStatus(bodyOf(frame))
-      this.parameters.set(name, value)
+      if (this.parameters.get(name) !== value) {
+        this.parameters = new Map(this.parameters).set(name, value)
+      }
     }
-    if (isAsynchronous(code)) return this.#isServing && !this.ledger.isLinking ? 'pass' : 'drop'
+    // A client may be listening while its connection is asked something; behind a link it is not.
+    if (isAsynchronous(code)) return this.#isServing && this.ledger.own !== 'link' ? 'pass' : 'drop'
     this.#insertInvented()
     if (code === BackendCode.commandComplete) this.#watchTag(frame)
     return this.#reply(frame)
@@ -160,32 +182,48 @@ export class ReplyStream implements FrameVisitor {
 
   #reply(frame: Frame): FrameFate {
     const { code } = frame
-    const wasLinking = this.ledger.isLinking
-    if (wasLinking && code === BackendCode.dataRow) return 'drop'
-    if (wasLinking && code === BackendCode.errorResponse) {
-      this.#linkFailure = readErrorFields(bodyOf(frame))
+    const own = this.ledger.own
+    if (own !== undefined && code === BackendCode.dataRow) {
+      if (own === 'ask') this.#facts.take(bodyOf(frame))
+      return 'drop'
     }
-    const isExpected = wasLinking || this.#isServing
+    const refusal = code === BackendCode.errorResponse ? this.#error(frame, own) : undefined
+    const isExpected = own !== undefined || this.#isServing
     const verdict = isExpected ? this.ledger.settle(code) : 'surprise'
     if (verdict === 'surprise') {
       this.#frames.flush()
       this.#listener.surprised(code)
       return 'drop'
     }
-    if (code === BackendCode.readyForQuery) this.#ready(frame, wasLinking)
-    return verdict
+    if (code === BackendCode.readyForQuery) this.#ready(frame, own)
+    if (refusal === undefined) return verdict
+    this.#frames.insert(refusal)
+    return 'drop'
   }
 
-  #ready({ chunk, start }: Frame, wasLink: boolean): void {
+  /** Looks at an error before it is settled. Returns what to say in place of it, if anything. */
+  #error(frame: Frame, own: OwnQuery | undefined): Buffer | undefined {
+    const body = bodyOf(frame)
+    if (own !== undefined) {
+      this.#ownFailure = readErrorFields(body)
+      return undefined
+    }
+    if (tellsOfStatements(body)) this.#listener.plansChanged()
+    return body.includes(SYNTAX_ERROR) ? this.ledger.refusal : undefined
+  }
+
+  #ready({ chunk, start }: Frame, own: OwnQuery | undefined): void {
     const status = STATUS[chunk[start + FRAME_HEAD_BYTES] ?? 0]
     if (status === undefined) {
       this.#listener.surprised(BackendCode.readyForQuery)
       return
     }
     this.#status = status
-    if (!wasLink) return
+    if (own === undefined) return
     this.#attend()
-    this.#listener.linkAnswered(this.#linkFailure)
+    const failure = this.#ownFailure
+    if (own === 'link') this.#listener.linkAnswered(failure)
+    else this.#listener.factsTold(failure === undefined ? this.#facts.facts : undefined)
   }
 
   #insertInvented(): void {
@@ -194,7 +232,7 @@ export class ReplyStream implements FrameVisitor {
   }
 
   #watchTag({ chunk, start, frameBytes }: Frame): void {
-    if (frameBytes < FRAME_HEAD_BYTES + 4 || this.ledger.isLinking) return
+    if (frameBytes < FRAME_HEAD_BYTES + 4 || this.ledger.own !== undefined) return
     const at = start + FRAME_HEAD_BYTES
     const letters =
       ((chunk[at] as number) << 16) | ((chunk[at + 1] as number) << 8) | (chunk[at + 2] as number)
@@ -204,7 +242,7 @@ export class ReplyStream implements FrameVisitor {
   }
 
   #attend(): void {
-    this.#frames.attention = this.#isServing && !this.ledger.isLinking ? SERVING : KEEPING
+    this.#frames.attention = this.#isServing && this.ledger.own === undefined ? SERVING : KEEPING
   }
 }
 
@@ -219,4 +257,9 @@ function isAsynchronous(code: number): boolean {
 
 function bodyOf({ chunk, start, frameBytes }: Frame): Buffer {
   return chunk.subarray(start + FRAME_HEAD_BYTES, start + frameBytes)
+}
+
+function tellsOfStatements(body: Buffer): boolean {
+  if (body.includes(STALE_PLAN)) return true
+  return WRONG_NAMES.some((code) => body.includes(code)) && body.includes(STATEMENT_PREFIX)
 }

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Dirt, Link } from '../tenancy/link.ts'
-import { linkQuery, resetQuery, restoreQuery } from '../tenancy/link.ts'
-import type { Tenancy } from '../tenancy/tenancy.ts'
+import { linkQuery, mayHinder, resetQuery } from '../tenancy/link.ts'
 import { query, terminate } from '../wire/frontend-messages.ts'
 import { endSocket } from './end-socket.ts'
 import type { OpenedServer } from './login.ts'
@@ -12,6 +11,7 @@ import type { TransactionStatus } from './reply-stream.ts'
 import { ReplyStream } from './reply-stream.ts'
 import type { ServerAddress } from './server-errors.ts'
 import { LinkFailedError, ServerLostError } from './server-errors.ts'
+import { type FactsWanted, factsQuery } from './session-facts.ts'
 
 let lastId = 0
 
@@ -33,6 +33,13 @@ export interface ServerConnectionOptions {
   readonly address: ServerAddress
   /** Most prepared statements held; PgBouncer's `max_prepared_statements`. */
   readonly maxPreparedStatements: number
+  /** Most bytes of their texts. */
+  readonly maxPreparedBytes: number
+  /**
+   * The link that it was opened with, and falls back to when it is reset: it serves no other.
+   * `undefined` for one that is opened in the resting state.
+   */
+  readonly home: Link | undefined
   /** When it must not be lent any more, on the pool's clock. */
   readonly expiresAtMs: number
 }
@@ -46,8 +53,10 @@ export class ServerConnection {
   readonly id: number
   readonly processId: number
   readonly secretKey: Buffer
+  readonly isEncrypted: boolean
   readonly expiresAtMs: number
   readonly statements: PreparedStatements
+  readonly home: Link | undefined
   /** When it was last put back, on the pool's clock. */
   idleSinceMs = 0
   readonly #address: ServerAddress
@@ -57,8 +66,6 @@ export class ServerConnection {
   #link: Link | undefined
   #wanted: Link | undefined
   #dirt: Dirt = 'none'
-  /** How much of the link the client itself took back, by RESET or DISCARD ALL. */
-  #lost: 'nothing' | 'some' | 'all' = 'nothing'
   #isDistrusted = false
   #isPaused = false
   #isClosed = false
@@ -68,14 +75,22 @@ export class ServerConnection {
     this.id = lastId
     this.processId = opened.processId
     this.secretKey = opened.secretKey
+    this.isEncrypted = opened.isEncrypted
     this.expiresAtMs = options.expiresAtMs
-    this.statements = new PreparedStatements(options.maxPreparedStatements)
+    this.statements = new PreparedStatements(
+      options.maxPreparedStatements,
+      options.maxPreparedBytes,
+    )
+    this.home = options.home
+    this.#link = options.home
     this.#address = options.address
     this.#socket = opened.socket
     this.#replies = new ReplyStream(
       {
         passed: (bytes) => this.#sink?.replyBytes(bytes),
         linkAnswered: (failure) => this.#linkAnswered(failure),
+        factsTold: (facts) => this.#sink?.factsTold(facts),
+        plansChanged: () => this.#sink?.plansChanged(),
         stateChanged: (tag) => this.#stateChanged(tag),
         surprised: (code) => this.#lose(`unexpected message 0x${code.toString(16)}`),
       },
@@ -128,9 +143,9 @@ export class ServerConnection {
     return this.#dirt
   }
 
-  /** The proxy's own query is being answered. */
-  get isLinking(): boolean {
-    return this.#replies.ledger.isLinking
+  /** A query of the proxy's own is being answered. */
+  get isOccupied(): boolean {
+    return this.#replies.ledger.own !== undefined
   }
 
   /** Whoever borrows it gets its replies from now on. */
@@ -168,26 +183,32 @@ export class ServerConnection {
     }
     const isSameTenant = this.#link?.tenantKey === wanted.tenantKey
     if (!isSameTenant || this.#dirt === 'session') this.statements.clear()
-    const isRisky = this.#dirt !== 'none' && !isSameTenant
+    const isRisky = !isSameTenant && (this.#dirt !== 'none' || mayHinder(this.#link))
     return { bytes: this.#expectLink(wanted, sql), isRisky }
   }
 
   /**
-   * What puts `wanted` in force again where the client itself took it back; `undefined` when
-   * nothing was lost. For a client that keeps the connection between its transactions.
+   * The client's own settings went into its link.
+   *
+   * @param isProven - The server said that there is nothing beyond that.
    */
-  beginRestore(wanted: Link, tenancy: Tenancy): LinkRequest | undefined {
-    if (this.#lost === 'nothing') return undefined
-    const sql = restoreQuery(wanted, tenancy, this.#lost === 'all')
-    if (sql !== undefined) return { bytes: this.#expectLink(wanted, sql), isRisky: false }
-    this.#lost = 'nothing'
-    return undefined
+  adopt(link: Link, isProven: boolean): void {
+    this.#link = link
+    if (isProven) this.#dirt = 'none'
   }
 
-  /** The bytes that take it to its resting state. The sink hears `settled`, or `lost`. */
+  /** The question what the session on it holds. The sink hears `factsTold`, or `lost`. */
+  beginAsk(wanted: FactsWanted): Buffer {
+    this.#replies.expectOwn('ask')
+    return query(factsQuery(wanted))
+  }
+
+  /**
+   * The bytes that take it to the state that it was opened in. The sink hears `settled`, or `lost`.
+   */
   beginReset(): Buffer {
     this.statements.clear()
-    return this.#expectLink(undefined, resetQuery())
+    return this.#expectLink(this.home, resetQuery())
   }
 
   /** Notes that a message is about to be written, so that its reply is known when it comes. */
@@ -268,29 +289,23 @@ export class ServerConnection {
       return
     }
     this.#link = this.#wanted
-    this.#lost = 'nothing'
     this.#dirt = 'none'
     this.#sink?.linked()
   }
 
   #expectLink(wanted: Link | undefined, sql: string): Buffer {
     this.#wanted = wanted
-    this.#replies.expectLink()
+    this.#replies.expectOwn('link')
     return query(sql)
   }
 
   #stateChanged(tag: string): void {
-    if (tag === 'SET' || tag === 'RESET') {
-      if (this.#dirt === 'none') this.#dirt = 'settings'
-      if (tag === 'RESET' && this.#lost === 'nothing') this.#lost = 'some'
-      return
-    }
-    this.#dirt = 'session'
-    if (tag === 'DISCARD ALL') this.#lost = 'all'
-    if (tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL') {
-      this.statements.clear()
-      this.#sink?.statementsDropped()
-    }
+    const isWhole = tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL'
+    // To deallocate one statement leaves nothing behind.
+    if (tag !== 'DEALLOCATE') this.#dirt = 'session'
+    if (!isWhole) return
+    this.statements.clear()
+    this.#sink?.statementsDropped()
   }
 
   #lose(reason: string, cause?: unknown): void {

@@ -30,6 +30,9 @@ export interface LoginFailure {
   readonly cause?: unknown
 }
 
+/** Invalid values (class 22), unknown settings, settings that may not be set. */
+const SETTING_STATES = /^(?:22...|42704|42501|42602|0A000|55P02)$/
+
 /** The server was reached, but would not or could not open a session for the pool's login. */
 export class ServerLoginError extends ProxyError {
   override readonly code = 'SERVER_LOGIN_FAILED'
@@ -42,6 +45,11 @@ export class ServerLoginError extends ProxyError {
   readonly serverMessage: string | undefined
   /** True when trying again is useless until somebody changes the server or the catalog. */
   readonly isPermanent: boolean
+
+  /** The server refused a setting of the startup packet, not the login. */
+  get isAboutSettings(): boolean {
+    return SETTING_STATES.test(this.serverSqlState ?? '')
+  }
 
   constructor(address: ServerAddress, failure: LoginFailure) {
     const options = failure.cause === undefined ? undefined : { cause: failure.cause }

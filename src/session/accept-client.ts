@@ -1,33 +1,40 @@
 import type { Socket } from 'node:net'
 import { AuthenticationFailedError } from '../auth/auth-errors.ts'
 import type { CancelKey } from '../cancel/cancel-keys.ts'
-import { TenantFullError } from '../limits/limits-errors.ts'
-import type { Pool, ProvenLink } from '../pool/pool.ts'
-import {
-  authenticationOk,
-  backendKeyData,
-  parameterStatus,
-  readyForQuery,
-} from '../wire/backend-messages.ts'
-import type { FirstPacket } from '../wire/startup-packet.ts'
-import { ProtocolViolationError } from '../wire/wire-errors.ts'
-import { type Admitted, admit, learnParameters } from './admit.ts'
+import { TenantFullError, type TooManyClientsError } from '../limits/limits-errors.ts'
+import type { Pool } from '../pool/pool.ts'
+import { type Admitted, admit } from './admit.ts'
 import { ClientChannel } from './client-channel.ts'
 import { endClient } from './end-client.ts'
+import { readFirstRequest } from './first-request.ts'
+import { greeting } from './greeting.ts'
+import { cancelKeyBytes } from './protocol-version.ts'
+import { startReplication } from './replication.ts'
 import { Session } from './session.ts'
-import { ClientGoneError, foreseen, ShutdownError, StartupTimeoutError } from './session-errors.ts'
+import {
+  ClientGoneError,
+  foreseen,
+  ShutdownError,
+  StartupTimeoutError,
+  TlsHandshakeError,
+} from './session-errors.ts'
 import type { SessionOptions, SessionParts } from './session-parts.ts'
+import { type Seat, takeSeat } from './take-seat.ts'
 
-/** Answer to a request to negotiate encryption: not here. */
-const NO_ENCRYPTION = Buffer.from('N')
+/** How a connection came in. */
+export interface Entrance {
+  readonly isUnix: boolean
+  /** Set when there is no room for a session: the client may cancel a query, and hears this else. */
+  readonly refusal: TooManyClientsError | undefined
+}
 
 let lastSessionId = 0
 
 /** A login under way. */
 interface Arrival {
   readonly id: number
-  readonly socket: Socket
   readonly channel: ClientChannel
+  readonly entrance: Entrance
   readonly options: SessionOptions
   readonly signal: AbortSignal
   readonly acceptedMs: number
@@ -38,7 +45,11 @@ interface Arrival {
  * its cancel request, or sends it away. Never rejects: this is where every failure of a login is
  * caught, logged once, and told to the client.
  */
-export async function acceptClient(socket: Socket, parts: SessionParts): Promise<void> {
+export async function acceptClient(
+  socket: Socket,
+  entrance: Entrance,
+  parts: SessionParts,
+): Promise<void> {
   lastSessionId += 1
   const id = lastSessionId
   const options = parts.options()
@@ -47,58 +58,58 @@ export async function acceptClient(socket: Socket, parts: SessionParts): Promise
   const timer = parts.clock.after(options.startupMs, () =>
     controller.abort(new StartupTimeoutError(options.startupMs)),
   )
-  // A reset connection reports an error and then closes: the close is what the session acts on.
-  socket.on('error', destroySocket)
-  const channel = new ClientChannel(socket, signal)
+  const channel = new ClientChannel(socket, { isUnix: entrance.isUnix, signal })
   const acceptedMs = parts.clock.nowMs()
   try {
-    await letIn({ id, socket, channel, options, signal, acceptedMs }, parts)
+    await letIn({ id, channel, entrance, options, signal, acceptedMs }, parts)
   } catch (error) {
-    sendAway({ id, socket, channel }, error, parts)
+    sendAway({ id, channel }, error, parts)
   } finally {
     timer.cancel()
   }
 }
 
-/** No closure: one would keep the login's signal and timer for as long as the session lasts. */
-function destroySocket(this: Socket): void {
-  this.destroy()
-}
-
 async function letIn(arrival: Arrival, parts: SessionParts): Promise<void> {
-  const { channel, options, signal } = arrival
-  const packet = await readRequest(channel)
+  const { channel, entrance, options, signal } = arrival
+  const packet = await readFirstRequest(channel, options.tls)
   if (packet.kind === 'cancel') {
     await cancel(packet, parts)
-    endClient(arrival.socket, undefined)
+    endClient(channel.socket, undefined)
     return
   }
+  if (entrance.refusal !== undefined) throw entrance.refusal
   if (parts.sessions.isDraining) throw new ShutdownError()
   const admitted = await admit({ channel, packet, options, signal }, parts)
   const { tenant, maxClients } = admitted.route
   if (!parts.tenantGate.tryEnter(tenant, maxClients)) throw new TenantFullError(tenant, maxClients)
-  const pool = parts.pools.enter(admitted.route)
+  const mode = admitted.claim.replication
+  const keyBytes = cancelKeyBytes(packet)
   try {
-    const proven = await learnParameters(pool, admitted, signal)
-    startSession(arrival, { ...admitted, ...proven, pool }, parts)
+    if (mode === 'none') await startPooled(arrival, { ...admitted, keyBytes }, parts)
+    else await startReplication({ ...arrival, keyBytes, mode }, admitted, parts)
   } catch (error) {
-    parts.pools.leave(pool)
     parts.tenantGate.leave(tenant)
     throw error
   }
 }
 
-/** Encryption is declined, at most once a kind, and then the startup or cancel request comes. */
-async function readRequest(
-  channel: ClientChannel,
-): Promise<Extract<FirstPacket, { kind: 'startup' | 'cancel' }>> {
-  const declined = new Set<FirstPacket['kind']>()
-  for (;;) {
-    const packet = await channel.firstPacket()
-    if (packet.kind === 'startup' || packet.kind === 'cancel') return packet
-    if (declined.has(packet.kind)) throw new ProtocolViolationError('unexpected startup packet')
-    declined.add(packet.kind)
-    channel.send(NO_ENCRYPTION)
+async function startPooled(
+  arrival: Arrival,
+  admitted: Admitted & Pick<Login, 'keyBytes'>,
+  parts: SessionParts,
+): Promise<void> {
+  const pool = parts.pools.enter(admitted.route)
+  try {
+    const seat = await takeSeat(pool, admitted, arrival.signal)
+    try {
+      startSession(arrival, { ...admitted, ...seat, pool }, parts)
+    } catch (error) {
+      seat.lease?.release()
+      throw error
+    }
+  } catch (error) {
+    parts.pools.leave(pool)
+    throw error
   }
 }
 
@@ -108,35 +119,30 @@ async function cancel(key: CancelKey, parts: SessionParts): Promise<void> {
   await target?.cancel()
 }
 
-function startSession(
-  arrival: Arrival,
-  login: Admitted & ProvenLink & { readonly pool: Pool },
-  parts: SessionParts,
-): void {
-  const { id, socket, channel, options, acceptedMs } = arrival
+/** All that a session begins with. */
+interface Login extends Admitted, Seat {
+  readonly pool: Pool
+  readonly keyBytes: 4 | 32
+}
+
+function startSession(arrival: Arrival, login: Login, parts: SessionParts): void {
+  const { id, channel, options, acceptedMs } = arrival
+  const { socket } = channel
   if (socket.destroyed) throw new ClientGoneError()
   if (parts.sessions.isDraining) throw new ShutdownError()
-  const { route, link } = login
-  const session = new Session(socket, { id, route, link, pool: login.pool, options }, parts)
-  const key = parts.cancelKeys.issue(session)
+  const { route, lease, keyBytes } = login
+  const session = new Session(socket, { ...login, id, options }, parts)
+  // Where the client keeps one server connection, it may know that by its process id.
+  const processId = lease?.server.processId
+  const key = parts.cancelKeys.issue(session, { keyBytes, processId })
   socket.write(greeting(login.parameters, key))
   parts.observer.opened(route.tenant, parts.clock.nowMs() - acceptedMs)
   parts.logger.debug('session opened', { session: id, tenant: route.tenant, login: route.login })
-  session.start(key.processId, channel.release())
-}
-
-/** What ends a login: it is all said in one write. */
-function greeting(parameters: ReadonlyMap<string, string>, key: CancelKey): Buffer {
-  return Buffer.concat([
-    authenticationOk(),
-    ...[...parameters].map(([name, value]) => parameterStatus(name, value)),
-    backendKeyData(key.processId, key.secretKey),
-    readyForQuery('I'),
-  ])
+  session.start(key.id, channel.release())
 }
 
 function sendAway(
-  { id, socket, channel }: Pick<Arrival, 'id' | 'socket' | 'channel'>,
+  { id, channel }: Pick<Arrival, 'id' | 'channel'>,
   thrown: unknown,
   { observer, logger }: SessionParts,
 ): void {
@@ -145,7 +151,7 @@ function sendAway(
   observer.refused(error)
   if (error instanceof ClientGoneError) {
     logger.debug('client left before its login', { session: id, client: channel.address })
-    socket.destroy()
+    channel.socket.destroy()
     return
   }
   const reason = error instanceof AuthenticationFailedError ? error.reason : undefined
@@ -157,5 +163,6 @@ function sendAway(
     detail: error.message,
     reason,
   })
-  endClient(socket, error)
+  if (error instanceof TlsHandshakeError) channel.socket.destroy()
+  else endClient(channel.socket, error)
 }

@@ -1,8 +1,15 @@
 import type { Route } from '../catalog/route.ts'
+import type { Lease } from '../pool/lease.ts'
 import type { Pool } from '../pool/pool.ts'
-import type { StatementScope } from '../relay/statement-names.ts'
+import type { Roaming } from '../relay/request-stream.ts'
 import type { StatementTable } from '../relay/statement-table.ts'
+import { foldCase } from '../sql/fold-case.ts'
+import type { StatementEffects } from '../sql/statement-effects.ts'
 import type { Link } from '../tenancy/link.ts'
+import { restingSettings } from '../tenancy/link.ts'
+import { errorResponse } from '../wire/backend-messages.ts'
+import type { KeepPolicy } from './kept-state.ts'
+import { PinRefusedError } from './session-errors.ts'
 import type { SessionOptions } from './session-parts.ts'
 
 /** What a login has led to. */
@@ -12,13 +19,67 @@ export interface Admission {
   readonly pool: Pool
   readonly link: Link
   readonly options: SessionOptions
+  /** ParameterStatus values of the greeting. */
+  readonly parameters: ReadonlyMap<string, string>
+  /** The server connection of a client in session mode. */
+  readonly lease: Lease | undefined
 }
 
-/** Names are mapped only where a client's server connection changes. */
-export function statementScope(
-  { route, link, options }: Admission,
-  table: StatementTable,
-): StatementScope | undefined {
+/** Reported, but not for a client to set. */
+const FIXED_PARAMETERS: ReadonlySet<string> = new Set([
+  'in_hot_standby',
+  'integer_datetimes',
+  'is_superuser',
+  'server_encoding',
+  'server_version',
+  'session_authorization',
+])
+const IDENTITY_SETTINGS = ['role', 'session_authorization']
+
+/** What is needed to follow a client from one server connection to the next. */
+export function roaming(admission: Admission, table: StatementTable): Roaming | undefined {
+  const { route, link, options } = admission
   if (route.pool.mode === 'session') return undefined
-  return { table, tenantKey: link.tenantKey, limits: options.statements }
+  const policy = keepPolicy(admission)
+  return {
+    statements: { table, family: table.family(link.tenantKey), limits: options.statements },
+    effects: {
+      link,
+      refusal: policy.isRefusing ? (effects) => refusal(effects, policy) : () => undefined,
+    },
+  }
+}
+
+/** What may be done with the session state of a client in transaction mode. */
+export function keepPolicy({ route, link, options, parameters }: Admission): KeepPolicy {
+  const resting = route.tenancy.strategy === 'database' ? [] : restingSettings(route)
+  const place = new Set([...resting.map(({ name }) => foldCase(name)), ...IDENTITY_SETTINGS])
+  const isFree = (name: string) => !place.has(name) && !FIXED_PARAMETERS.has(name)
+  const reported = new Set(Array.from(parameters.keys(), foldCase).filter(isFree))
+  const listed = route.pool.carriedSettings.map(foldCase).filter(isFree)
+  return {
+    link,
+    carried: new Set([...reported, ...listed]),
+    reported,
+    place,
+    maxCarriedBytes: options.maxCarriedBytes,
+    isRefusing: route.pool.pins === 'refuse',
+    parameters,
+  }
+}
+
+function refusal(effects: StatementEffects, { carried }: KeepPolicy): Buffer | undefined {
+  const setting = effects.settings.find((name) => !carried.has(name))
+  const isAboutSettings = setting !== undefined || effects.mayTouchAnySetting
+  const kind = [...effects.makes].find(
+    (made) => made !== 'code' && (made !== 'set' || isAboutSettings),
+  )
+  if (kind === undefined) return undefined
+  const error = new PinRefusedError(kind === 'set' ? (setting ?? 'set_config') : kind)
+  return errorResponse({
+    severity: 'ERROR',
+    code: error.sqlState,
+    message: error.clientMessage,
+    hint: error.hint,
+  })
 }

@@ -1,15 +1,27 @@
 import type { Socket } from 'node:net'
-import type { AuthChannel } from '../auth/authenticate.ts'
+import type { AuthChannel, ClientCertificate } from '../auth/auth-channel.ts'
 import { isLoopbackAddress } from '../server/loopback.ts'
+import type { TlsNames } from '../tenancy/tag.ts'
 import { MessageBuffer } from '../wire/message-buffer.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
 import type { FirstPacket } from '../wire/startup-packet.ts'
 import { firstPacketBytes, parseFirstPacket } from '../wire/startup-packet.ts'
 import { ProtocolViolationError } from '../wire/wire-errors.ts'
+import type { ClientTls, SecuredConnection } from './client-tls.ts'
 import { ClientGoneError } from './session-errors.ts'
 
 /** Longest message of a login, as Postgres has it (`PG_MAX_AUTH_TOKEN_LENGTH`). */
 const MAX_LOGIN_MESSAGE_BYTES = 65_535
+
+/** The first byte of TLS; no packet of Postgres' begins with it. */
+const TLS_HANDSHAKE = 0x16
+
+/** How a client's connection came in. */
+export interface ChannelOptions {
+  readonly isUnix: boolean
+  /** Ends every read, with its reason as the error. */
+  readonly signal: AbortSignal
+}
 
 interface PendingRead {
   resolve(): void
@@ -21,33 +33,88 @@ interface PendingRead {
  * between reads, so a client that is not trusted yet makes the proxy hold one chunk at most.
  */
 export class ClientChannel implements AuthChannel {
+  readonly isUnix: boolean
   readonly isLoopback: boolean
-  readonly isEncrypted = false
   /** The client's address, for logs and limits; `local` for a unix socket. */
   readonly address: string
-  readonly #socket: Socket
   readonly #signal: AbortSignal
+  #socket: Socket
+  #tls: SecuredConnection | undefined
   readonly #messages = new MessageBuffer(MAX_LOGIN_MESSAGE_BYTES)
   #bytes: Buffer = Buffer.alloc(0)
   #pending: PendingRead | undefined
   #isGone = false
 
-  /** @param signal - Ends every read, with its reason as the error. */
-  constructor(socket: Socket, signal: AbortSignal) {
+  constructor(socket: Socket, { isUnix, signal }: ChannelOptions) {
     this.#socket = socket
     this.#signal = signal
-    this.address = socket.remoteAddress ?? 'local'
-    // A unix socket has no address, and is local all the same.
-    this.isLoopback = socket.remoteAddress === undefined || isLoopbackAddress(socket.remoteAddress)
-    socket.on('data', this.#received)
-    socket.on('end', this.#gone)
-    socket.on('close', this.#gone)
+    this.isUnix = isUnix
+    this.address = isUnix ? 'local' : (socket.remoteAddress ?? 'gone')
+    this.isLoopback = isUnix || isLoopbackAddress(this.address)
     signal.addEventListener('abort', this.#aborted)
-    socket.pause()
+    this.#listen()
+  }
+
+  /** What the client speaks over: its TLS once that has started. */
+  get socket(): Socket {
+    return this.#socket
+  }
+
+  get isEncrypted(): boolean {
+    return this.#tls !== undefined
+  }
+
+  get tlsServerEndPoint(): Buffer | undefined {
+    return this.#tls?.serverEndPoint
+  }
+
+  get clientCertificate(): ClientCertificate | undefined {
+    return this.#tls?.certificate
+  }
+
+  /** Why the certificate that the client gave is not to be trusted. */
+  get certificateFault(): string | undefined {
+    return this.#tls?.certificateFault
+  }
+
+  /** The names that can stand for a tenant: a certificate's common name where it has no other. */
+  get tlsNames(): TlsNames {
+    const { serverName, certificate } = this.#tls ?? {}
+    const { dnsNames = [], commonName } = certificate ?? {}
+    const certificateNames = dnsNames.length > 0 ? dnsNames : [commonName ?? []].flat()
+    return { serverName, certificateNames }
   }
 
   send(bytes: Buffer): void {
     this.#socket.write(bytes)
+  }
+
+  /** Resolves when the bytes have left the proxy. */
+  sendAll(bytes: Buffer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.write(bytes, (error) => (error ? reject(new ClientGoneError()) : resolve()))
+    })
+  }
+
+  /** Whether the client starts TLS without asking. Reads no further than its first bytes. */
+  async beginsWithTls(): Promise<boolean> {
+    while (this.#bytes.length === 0) await this.#more()
+    return this.#bytes[0] === TLS_HANDSHAKE
+  }
+
+  /**
+   * Goes on in TLS. What has been read and not used is the beginning of the handshake.
+   *
+   * @throws the errors of `ClientTls.secure`.
+   */
+  async startTls(tls: ClientTls): Promise<SecuredConnection> {
+    this.#unlisten()
+    if (this.#bytes.length > 0) this.#socket.unshift(this.#bytes)
+    this.#bytes = Buffer.alloc(0)
+    this.#tls = await tls.secure(this.#socket, this.#signal)
+    this.#socket = this.#tls.socket
+    this.#listen()
+    return this.#tls
   }
 
   /**
@@ -88,11 +155,25 @@ export class ClientChannel implements AuthChannel {
 
   /** Stops listening. Returns what came after the login: it belongs to the session. */
   release(): Buffer {
+    this.#unlisten()
+    this.#signal.removeEventListener('abort', this.#aborted)
+    return Buffer.concat([this.#messages.rest(), this.#bytes])
+  }
+
+  #listen(): void {
+    this.#socket.on('data', this.#received)
+    this.#socket.on('end', this.#gone)
+    this.#socket.on('close', this.#gone)
+    // A reset connection reports an error and then closes: the close is what is acted on.
+    this.#socket.on('error', destroySocket)
+    this.#socket.pause()
+  }
+
+  /** The error listener stays: an error that nobody listens to would end the process. */
+  #unlisten(): void {
     this.#socket.off('data', this.#received)
     this.#socket.off('end', this.#gone)
     this.#socket.off('close', this.#gone)
-    this.#signal.removeEventListener('abort', this.#aborted)
-    return Buffer.concat([this.#messages.rest(), this.#bytes])
   }
 
   #more(): Promise<void> {
@@ -124,4 +205,9 @@ export class ClientChannel implements AuthChannel {
     this.#pending = undefined
     return pending
   }
+}
+
+/** No closure: one would keep the login's signal and timer for as long as the session lasts. */
+function destroySocket(this: Socket): void {
+  this.destroy()
 }

@@ -25,6 +25,45 @@ export class ClientGoneError extends ProxyError {
   }
 }
 
+/** TLS with a client did not come about. There is no language left to tell it in. */
+export class TlsHandshakeError extends ProxyError {
+  override readonly code = 'TLS_HANDSHAKE_FAILED'
+  override readonly sqlState = SqlState.protocolViolation
+  override readonly origin = 'client'
+  override readonly clientMessage = 'the TLS handshake failed'
+
+  constructor(reason: string) {
+    super(`no TLS with the client: ${reason}`)
+  }
+}
+
+/** The client came without TLS, over a network where it has to have it. */
+export class TlsRequiredError extends ProxyError {
+  override readonly code = 'TLS_REQUIRED'
+  override readonly sqlState = SqlState.invalidAuthorizationSpecification
+  override readonly origin = 'client'
+  override readonly clientMessage = 'the connection is not encrypted'
+  override readonly hint = 'Connect with sslmode=require, or better verify-full.'
+
+  constructor() {
+    super('a client without TLS')
+  }
+}
+
+/** The client gave a certificate that is not to be trusted. */
+export class ClientCertificateError extends ProxyError {
+  override readonly code = 'CLIENT_CERTIFICATE_REFUSED'
+  override readonly sqlState = SqlState.invalidAuthorizationSpecification
+  override readonly origin = 'client'
+  override readonly clientMessage = 'the certificate of the client is not valid'
+  override readonly hint = 'Use one that is in force and comes from the authority of this service.'
+
+  /** @param fault - OpenSSL's name for it, such as `CERT_HAS_EXPIRED`. */
+  constructor(fault: string) {
+    super(`client certificate refused: ${fault}`)
+  }
+}
+
 /** The tenant is suspended in the catalog. Told only to those who proved who they are. */
 export class TenantSuspendedError extends ProxyError {
   override readonly code = 'TENANT_SUSPENDED'
@@ -75,6 +114,35 @@ export class QueryTimeoutError extends ProxyError {
   }
 }
 
+/** The client canceled a request that was still waiting for a server connection. */
+export class CanceledError extends ProxyError {
+  override readonly code = 'CANCELED_WAITING'
+  override readonly sqlState = SqlState.queryCanceled
+  override readonly origin = 'client'
+  override readonly clientMessage = 'canceling statement due to user request'
+
+  constructor() {
+    super('a request was canceled while it waited for a server connection')
+  }
+}
+
+/** A statement would make session state that can't be carried over, where the tenant may not. */
+export class PinRefusedError extends ProxyError {
+  override readonly code = 'PIN_REFUSED'
+  override readonly sqlState = SqlState.featureNotSupported
+  override readonly origin = 'client'
+  override readonly clientMessage: string
+  override readonly hint =
+    'Transactions of this tenant share server connections. Use SET LOCAL or state of the transaction, or ask the operator for session mode.'
+
+  /** @param what - The kind of state, or the name of the setting. */
+  constructor(what: string) {
+    const text = `session state is not kept between transactions here: ${what}`
+    super(text)
+    this.clientMessage = text
+  }
+}
+
 /** The proxy is shutting down. */
 export class ShutdownError extends ProxyError {
   override readonly code = 'SHUTDOWN'
@@ -98,8 +166,8 @@ const SETTING_REFUSALS = [
 
 /** What the server said of a setting. */
 export interface SettingRefusal {
-  readonly serverSqlState: string
-  readonly serverMessage: string
+  readonly serverSqlState: string | undefined
+  readonly serverMessage: string | undefined
 }
 
 /** One of the client's own settings was refused by the server; told in the server's words. */
@@ -111,10 +179,11 @@ export class ClientSettingError extends ProxyError {
 
   /** @param refusal - Its SQLSTATE is kept if it tells of a setting; else it is a wrong value. */
   constructor(refusal: SettingRefusal, options?: ErrorOptions) {
-    super(`the server refused a setting of the client: ${refusal.serverMessage}`, options)
+    const { serverMessage = 'invalid setting' } = refusal
+    super(`the server refused a setting of the client: ${serverMessage}`, options)
     const known = SETTING_REFUSALS.find((state) => state === refusal.serverSqlState)
     this.sqlState = known ?? SqlState.invalidParameterValue
-    this.clientMessage = refusal.serverMessage
+    this.clientMessage = serverMessage
   }
 }
 

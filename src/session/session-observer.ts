@@ -1,4 +1,5 @@
 import type { ProxyError } from '../base/proxy-error.ts'
+import type { PinReason } from './kept-state.ts'
 
 /** Told of what becomes of sessions; must not throw. */
 export interface SessionObserver {
@@ -12,4 +13,6 @@ export interface SessionObserver {
   cancelRequested(isKnown: boolean): void
   /** A turn on a server connection ended with a release. */
   transactionEnded(tenant: string): void
+  /** A client in transaction mode keeps its server connection from now on. */
+  pinned(tenant: string, reason: PinReason): void
 }

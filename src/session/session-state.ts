@@ -1,11 +1,13 @@
 import type { Lease } from '../pool/lease.ts'
+import type { FactsWanted } from '../server/session-facts.ts'
 
 /**
  * Where a logged-in session stands.
  *
  * - `idle`: no server connection is held; `held` is the beginning of an unfinished request.
  * - `waiting`: a complete request waits for a server connection.
- * - `active`: a server connection is leased.
+ * - `active`: a server connection is leased; a pinned client is so between its transactions too.
+ * - `asking`: the transaction is over, and the server is asked what the session holds.
  * - `leaving`: the client said Terminate, but replies are still owed to it.
  * - `closed`: over.
  */
@@ -13,14 +15,16 @@ export type SessionState =
   | { readonly kind: 'idle'; readonly held: Buffer | undefined }
   | { readonly kind: 'waiting'; readonly requests: Buffer[] }
   | { readonly kind: 'active'; readonly lease: Lease }
+  | { readonly kind: 'asking'; readonly lease: Lease; readonly wanted: FactsWanted }
   | { readonly kind: 'leaving'; readonly lease: Lease }
   | { readonly kind: 'closed' }
 
 /** The only legal moves; anything else is a bug here, not an error of the client. */
 const NEXT_STATES = {
   idle: ['idle', 'waiting', 'active', 'closed'],
-  waiting: ['active', 'closed'],
-  active: ['idle', 'waiting', 'active', 'leaving', 'closed'],
+  waiting: ['idle', 'active', 'closed'],
+  active: ['idle', 'waiting', 'active', 'asking', 'leaving', 'closed'],
+  asking: ['idle', 'active', 'closed'],
   leaving: ['closed'],
   closed: [],
 } as const satisfies Record<SessionState['kind'], readonly SessionState['kind'][]>
@@ -40,5 +44,5 @@ export function move(from: SessionState, next: SessionState): SessionState {
 export function isHolding(
   state: SessionState,
 ): state is Extract<SessionState, { readonly lease: Lease }> {
-  return state.kind === 'active' || state.kind === 'leaving'
+  return state.kind === 'active' || state.kind === 'asking' || state.kind === 'leaving'
 }

@@ -1,18 +1,20 @@
 import type { Socket } from 'node:net'
 import type { ProxyError } from '../base/proxy-error.ts'
 import { forwardCancel } from '../cancel/forward-cancel.ts'
-import type { Route } from '../catalog/route.ts'
+import type { PoolMode, Route } from '../catalog/route.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { CloseReason } from '../pool/pool-observer.ts'
 import type { Waiter } from '../pool/waiter.ts'
 import { Relay } from '../relay/relay.ts'
 import { RequestStream } from '../relay/request-stream.ts'
-import type { ServerConnection } from '../server/server-connection.ts'
 import { ServerLostError } from '../server/server-errors.ts'
+import type { SessionFacts } from '../server/session-facts.ts'
 import type { Link } from '../tenancy/link.ts'
-import { type Admission, statementScope } from './admission.ts'
+import { type Admission, keepPolicy, roaming } from './admission.ts'
+import { cancelAnswer } from './cancel-answer.ts'
 import { Deadline } from './deadline.ts'
 import { endClient } from './end-client.ts'
+import { KeptState } from './kept-state.ts'
 import { requestReadiness } from './request-readiness.ts'
 import {
   foreseen,
@@ -37,7 +39,7 @@ interface End {
 export class Session implements Waiter {
   readonly id: number
   readonly route: Route
-  readonly link: Link
+  readonly mode: PoolMode
   readonly waitMs: number
   readonly #socket: Socket
   readonly #admission: Admission
@@ -45,6 +47,7 @@ export class Session implements Waiter {
   readonly #requests: RequestStream
   readonly #relay: Relay
   readonly #deadline: Deadline
+  readonly #kept: KeptState
   #cancelId = 0
   #state: SessionState = IDLE
   #isDraining = false
@@ -57,13 +60,20 @@ export class Session implements Waiter {
   constructor(socket: Socket, admission: Admission, parts: SessionParts) {
     this.id = admission.id
     this.route = admission.route
-    this.link = admission.link
+    this.mode = admission.route.pool.mode
     this.waitMs = admission.route.timeouts.waitMs
     this.#socket = socket
     this.#admission = admission
     this.#parts = parts
-    this.#requests = new RequestStream(statementScope(admission, parts.statementTable))
-    this.#relay = new Relay(socket, this.#requests, this)
+    this.#kept = new KeptState(keepPolicy(admission))
+    this.#requests = new RequestStream(roaming(admission, parts.statementTable))
+    const { parameters } = admission
+    this.#relay = new Relay({
+      client: socket,
+      requests: this.#requests,
+      listener: this,
+      parameters,
+    })
     this.#deadline = new Deadline(parts.clock, () => this.#expired())
   }
 
@@ -80,10 +90,19 @@ export class Session implements Waiter {
     socket.on('drain', () => this.#drained())
     socket.on('end', () => this.#close({ reason: 'clientGone' }))
     socket.on('close', () => this.#close({ reason: 'clientGone' }))
-    this.#parts.sessions.add(this)
     this.#deadline.set(this.route.timeouts.idleClientMs)
+    const { lease } = this.#admission
+    if (lease !== undefined) {
+      this.#move({ kind: 'active', lease })
+      this.#relay.join(lease.server)
+    }
+    this.#parts.sessions.add(this)
     if (rest.length > 0) this.#received(rest)
     socket.resume()
+  }
+
+  get link(): Link {
+    return this.#kept.link
   }
 
   granted(lease: Lease): void {
@@ -108,6 +127,7 @@ export class Session implements Waiter {
       this.#close({ reason: 'clientGone' })
       return
     }
+    if (state.kind === 'asking') this.#keepOrRelease(state.lease)
     if (state.kind !== 'active') return
     if (state.lease.server.transactionStatus !== 'idle') {
       this.#deadline.set(this.route.timeouts.idleInTransactionMs)
@@ -116,7 +136,25 @@ export class Session implements Waiter {
     this.#parts.observer.transactionEnded(this.route.tenant)
     this.#deadline.set(this.route.timeouts.idleClientMs)
     if (this.#isDraining) this.#close({ error: new ShutdownError(), reason: 'drain' })
-    else if (this.route.pool.mode === 'transaction') this.#release(state.lease)
+    else if (this.mode === 'transaction') this.#transactionEnded(state.lease)
+  }
+
+  /** The relay: the server has said what the session holds. */
+  factsTold(facts: SessionFacts | undefined, isContinued: boolean): void {
+    const state = this.#state
+    if (state.kind !== 'asking') return
+    const { server } = state.lease
+    const reasons = this.#kept.told(state.wanted, facts)
+    if (this.#kept.isPinned && this.route.pool.pins === 'refuse') {
+      this.#kept.unpin()
+      server.markDirty()
+    } else {
+      server.adopt(this.#kept.link, state.wanted.kinds.size > 0)
+      for (const reason of reasons) this.#parts.observer.pinned(this.route.tenant, reason)
+    }
+    if (!isContinued) return
+    this.#move({ kind: 'active', lease: state.lease })
+    this.#deadline.set(this.route.timeouts.queryMs)
   }
 
   /** The relay: the server connection is gone. */
@@ -135,11 +173,12 @@ export class Session implements Waiter {
   /** Cancels the query that runs at this moment, if any. Never throws. */
   async cancel(): Promise<void> {
     const state = this.#state
+    if (state.kind === 'waiting') this.#cancelWait(state.requests)
     if (!isHolding(state)) return
     const { server } = state.lease
     // A server that gave no cancel key can't be asked.
     if (server.processId === 0) return
-    if (this.#isCanceling || server.isSettled || server.isLinking) return
+    if (this.#isCanceling || server.isSettled || server.isOccupied) return
     this.#isCanceling = true
     const { pool, options } = this.#admission
     const endHold = pool.holdForCancel(server)
@@ -189,8 +228,11 @@ export class Session implements Waiter {
         return
       case 'active':
         this.#deadline.set(this.route.timeouts.queryMs)
-        this.#relayRequest(state.lease.server, chunk)
+        this.#relay.request(chunk)
         this.#leaveIfTerminated()
+        return
+      case 'asking':
+        this.#relay.request(chunk)
         return
       default:
         return
@@ -233,12 +275,36 @@ export class Session implements Waiter {
     }
   }
 
-  /** Between transactions the tenant's place is looked after; in session mode alone we get here. */
-  #relayRequest(server: ServerConnection, chunk: Buffer): void {
-    const isBetween = server.isClean && this.#requests.isBetweenFrames
-    const restore = isBetween ? server.beginRestore(this.link, this.route.tenancy) : undefined
-    if (restore === undefined) this.#relay.request(chunk)
-    else this.#relay.begin(server, restore, [chunk])
+  /** In transaction mode: what the client made must follow it, or it must stay with that. */
+  #transactionEnded(lease: Lease): void {
+    const changed = this.#relay.takeChangedParameters()
+    const wanted = this.#kept.afterTurn(this.#requests.takeEffects(), changed)
+    if (wanted === undefined) {
+      if (changed.size > 0) lease.server.adopt(this.#kept.link, false)
+      this.#keepOrRelease(lease)
+      return
+    }
+    this.#move({ kind: 'asking', lease, wanted })
+    this.#deadline.set(this.#admission.options.cancelMs)
+    this.#relay.ask(wanted)
+  }
+
+  #keepOrRelease(lease: Lease): void {
+    this.#deadline.set(this.route.timeouts.idleClientMs)
+    if (this.#isDraining) this.#close({ error: new ShutdownError(), reason: 'drain' })
+    else if (!this.#kept.isPinned) this.#release(lease)
+    else if (this.#state.kind === 'asking') this.#move({ kind: 'active', lease })
+  }
+
+  /** A request that waits for its turn is answered here, as the server would answer it. */
+  #cancelWait(requests: readonly Buffer[]): void {
+    const answer = cancelAnswer(requests)
+    if (answer === undefined) return
+    this.#admission.pool.abandon(this)
+    this.#move(IDLE)
+    this.#deadline.set(this.route.timeouts.idleClientMs)
+    this.#socket.write(answer)
+    this.#socket.resume()
   }
 
   /** The client said Terminate behind its requests: what it asked for before is still done. */
@@ -314,8 +380,12 @@ export class Session implements Waiter {
       lease.discard(end.reason)
       return
     }
+    if (this.#kept.isIndelible) {
+      lease.discard('indelible')
+      return
+    }
     // What the client did to it in its session was never undone.
-    if (this.route.pool.mode === 'session') lease.server.markDirty()
+    if (this.mode === 'session' || this.#kept.isPinned) lease.server.markDirty()
     lease.release()
   }
 

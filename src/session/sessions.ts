@@ -1,8 +1,14 @@
-import type { Session } from './session.ts'
+/** A logged-in session, as far as its end is concerned. */
+export interface OpenSession {
+  /** The proxy shuts down: it goes as soon as that breaks nothing. */
+  drain(): void
+  /** Goes now, whatever it is doing. */
+  kill(): void
+}
 
 /** The logged-in sessions of this process. */
 export class Sessions {
-  readonly #open = new Set<Session>()
+  readonly #open = new Set<OpenSession>()
   #emptied: (() => void) | undefined
   #isDraining = false
 
@@ -15,12 +21,12 @@ export class Sessions {
     return this.#isDraining
   }
 
-  add(session: Session): void {
+  add(session: OpenSession): void {
     this.#open.add(session)
     if (this.#isDraining) session.drain()
   }
 
-  remove(session: Session): void {
+  remove(session: OpenSession): void {
     this.#open.delete(session)
     if (this.#open.size === 0) this.#emptied?.()
   }

@@ -1,5 +1,6 @@
 import { Counter, type Registry } from 'prom-client'
 import { AuthenticationFailedError, type AuthFailureReason } from '../auth/auth-errors.ts'
+import type { PinReason } from '../session/kept-state.ts'
 import type { SessionObserver } from '../session/session-observer.ts'
 import { DurationHistogram } from './duration-histogram.ts'
 
@@ -11,7 +12,20 @@ const AUTH_FAILURE_REASONS: Readonly<Record<AuthFailureReason, 0>> = {
   unknownLogin: 0,
   notGranted: 0,
   wrongPassword: 0,
+  wrongCertificate: 0,
+  passwordExpired: 0,
   unsuitableSecret: 0,
+}
+
+const PIN_REASONS: Readonly<Record<PinReason, 0>> = {
+  set: 0,
+  listen: 0,
+  prepare: 0,
+  temp: 0,
+  hold: 0,
+  advisoryLock: 0,
+  load: 0,
+  unknown: 0,
 }
 
 /** Counts what becomes of sessions. No label names a tenant or a login: they are unbounded. */
@@ -47,6 +61,9 @@ export class SessionMetrics {
       },
       transactionEnded: () => {
         this.#transactions += 1
+      },
+      pinned(_tenant, reason) {
+        counters.pins.inc({ reason })
       },
     }
   }
@@ -102,5 +119,12 @@ function requestCounters(registry: Registry) {
     registers,
   })
   for (const result of ['found', 'not_found']) cancels.inc({ result }, 0)
-  return { authFailures, transactions, cancels }
+  const pins = new Counter({
+    name: 'pgusher_pins_total',
+    help: 'Clients in transaction mode that had to keep their server connection, by the state they made.',
+    labelNames: ['reason'],
+    registers,
+  })
+  for (const reason of Object.keys(PIN_REASONS)) pins.inc({ reason }, 0)
+  return { authFailures, transactions, cancels, pins }
 }

@@ -1,6 +1,6 @@
 import { foldCase } from '../sql/fold-case.ts'
 import { quoteLiteral, quoteSettingName } from '../sql/quote.ts'
-import { formatSearchPath } from '../sql/search-path.ts'
+import { formatSearchPath, parseSearchPath } from '../sql/search-path.ts'
 import type { Setting, Tenancy } from './tenancy.ts'
 
 /** What has to be in force on a server connection while it acts for one client of one tenant. */
@@ -27,13 +27,25 @@ export interface LinkSource {
 /** The link of one client of a tenant. `clientSettings` must have been admitted. */
 export function buildLink(source: LinkSource, clientSettings: readonly Setting[]): Link {
   const tenantKey = `${source.tenant}@${source.version}`
-  const sorted = [...clientSettings].sort((a, b) => (a.name < b.name ? -1 : 1))
   return {
-    key: `${tenantKey} ${JSON.stringify(sorted.map(({ name, value }) => [name, value]))}`,
+    key: linkKey(tenantKey, clientSettings),
     tenantKey,
     tenantSettings: tenantSettings(source),
     clientSettings,
   }
+}
+
+/** The same link with `settings` over the client's own: what a client set in its session. */
+export function overlayLink(link: Link, settings: ReadonlyMap<string, string>): Link {
+  if (settings.size === 0) return link
+  const kept = link.clientSettings.filter(({ name }) => !settings.has(foldCase(name)))
+  const clientSettings = [...kept, ...Array.from(settings, ([name, value]) => ({ name, value }))]
+  return { ...link, key: linkKey(link.tenantKey, clientSettings), clientSettings }
+}
+
+function linkKey(tenantKey: string, clientSettings: readonly Setting[]): string {
+  const sorted = [...clientSettings].sort((a, b) => (a.name < b.name ? -1 : 1))
+  return `${tenantKey} ${JSON.stringify(sorted.map(({ name, value }) => [name, value]))}`
 }
 
 /**
@@ -48,6 +60,18 @@ export function restingSettings(source: Pick<LinkSource, 'tenancy' | 'settings'>
     { name: 'search_path', value: 'pg_catalog' },
     { name: tenancy.setting, value: '' },
   ]
+}
+
+/**
+ * The settings that a server connection is opened with when it serves one link alone, in session
+ * mode: a client's RESET falls back to its own tenant and to its own startup settings.
+ */
+export function homeSettings(
+  source: Pick<LinkSource, 'tenancy' | 'settings'>,
+  link: Link,
+): Setting[] {
+  const all = [...restingSettings(source), ...link.tenantSettings, ...link.clientSettings]
+  return Array.from(new Map(all.map((setting) => [foldCase(setting.name), setting])).values())
 }
 
 /**
@@ -97,43 +121,50 @@ export function linkQuery(current: Link | undefined, wanted: Link, dirt: Dirt): 
   return block([...SESSION_RESET, ...select([RELEASE_LOCKS, ...settings])])
 }
 
+/** Time limits of a second or more; 0 is none. Without a unit they are in ms. */
+const HARMLESS_LIMIT = /^(?:0|\d{4,}(?:ms)?|[1-9]\d*(?:s|min|h|d))$/
+
+/** Whether settings of `current` could make the next link fail: a link takes some milliseconds. */
+export function mayHinder(current: Link | undefined): boolean {
+  if (current === undefined) return false
+  return [...current.tenantSettings, ...current.clientSettings].some(
+    ({ name, value }) =>
+      foldCase(name).endsWith('_timeout') && !HARMLESS_LIMIT.test(value.replaceAll(' ', '')),
+  )
+}
+
 /** The simple query that takes a server connection to its resting state, whatever was done to it. */
 export function resetQuery(): string {
   return block([...SESSION_RESET, ...select([RELEASE_LOCKS])])
 }
 
 /**
- * The simple query that puts a link in force again after the client took it back itself, leaving
- * the rest of its session as it is; `undefined` when nothing was lost by that.
+ * The simple query that puts what a client reset back to what its session began with, as RESET
+ * does on a connection that was opened with those settings; `undefined` when the link has none of
+ * them. Plain SETs: they need no snapshot, so they may stand at the head of a transaction.
  *
- * @param isWhole - `DISCARD ALL` took everything back. Else some setting was: only the tenant's
- * place is looked after, as any other value may be what the client wants.
+ * @param resets - Names in lower case, or `'all'` behind RESET ALL and DISCARD ALL.
  */
-export function restoreQuery(
-  link: Link,
-  tenancy: LinkSource['tenancy'],
-  isWhole: boolean,
-): string | undefined {
-  if (isWhole) {
-    return blockUnlessEmpty([...link.tenantSettings, ...link.clientSettings].map(setConfig))
-  }
-  const lost = restingSettings({ tenancy, settings: [] }).flatMap((resting) => {
-    const wanted = link.tenantSettings.find(({ name }) => name === resting.name)
-    return wanted === undefined ? [] : [setConfigIfResting(wanted, resting)]
-  })
-  return blockUnlessEmpty(lost)
+export function restoreQuery(link: Link, resets: readonly string[] | 'all'): string | undefined {
+  const wanted = [...link.tenantSettings, ...link.clientSettings].filter(
+    ({ name }) => resets === 'all' || resets.includes(foldCase(name)),
+  )
+  return wanted.length === 0 ? undefined : wanted.map(setStatement).join('; ')
 }
 
 /** From one client of a tenant to another: only the clients' own settings differ. */
 function settingsQuery(current: Link, wanted: Link): string {
+  const present = new Map(current.clientSettings.map(({ name, value }) => [foldCase(name), value]))
   const kept = namesOf(wanted.clientSettings)
   const dropped = current.clientSettings.filter(({ name }) => !kept.has(foldCase(name)))
   const lost = namesOf(dropped)
   const ofTenant = wanted.tenantSettings.filter(({ name }) => lost.has(foldCase(name)))
-  const settings = [...ofTenant, ...wanted.clientSettings].map(setConfig)
+  const changed = wanted.clientSettings.filter(
+    ({ name, value }) => present.get(foldCase(name)) !== value,
+  )
   return block([
     ...dropped.map(({ name }) => `RESET ${quoteSettingName(name)}`),
-    ...select(settings),
+    ...select([...ofTenant, ...changed].map(setConfig)),
   ])
 }
 
@@ -169,10 +200,14 @@ function setConfig({ name, value }: Setting): string {
   return `pg_catalog.set_config(${quoteLiteral(name)}, ${quoteLiteral(value)}, false)`
 }
 
-function setConfigIfResting(wanted: Setting, resting: Setting): string {
-  const present = `pg_catalog.current_setting(${quoteLiteral(resting.name)})`
-  const isResting = `${present} OPERATOR(pg_catalog.=) ${quoteLiteral(resting.value)}`
-  return `CASE WHEN ${isResting} THEN ${setConfig(wanted)} END`
+/** Lists of names: as one literal, SET would take the whole list for one name. */
+const NAME_LISTS: ReadonlySet<string> = new Set(['search_path', 'temp_tablespaces'])
+
+function setStatement({ name, value }: Setting): string {
+  if (foldCase(name) === 'role') return `SET ROLE ${quoteLiteral(value)}`
+  const names = NAME_LISTS.has(foldCase(name)) ? parseSearchPath(value) : undefined
+  const quoted = names?.length ? names.map(quoteLiteral).join(', ') : quoteLiteral(value)
+  return `SET ${quoteSettingName(name)} TO ${quoted}`
 }
 
 function select(expressions: readonly string[]): string[] {

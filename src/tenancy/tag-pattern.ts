@@ -1,4 +1,4 @@
-/** How a tenant is written into a user or database name. */
+/** How a tenant is written into a user, a database or a host name. */
 export interface TagPattern {
   readonly prefix: string
   readonly suffix: string
@@ -14,16 +14,18 @@ export interface TagParts {
   readonly rest: string
 }
 
+/** What stands beside the tenant: `user`, which must be there, `database`, or nothing at all. */
+export type TagPlaceholder = 'user' | 'database' | 'none'
+
 /**
  * Reads a pattern such as `{user}.{tenant}`: literal text with `{tenant}` and at most one other
  * placeholder, with text between the two.
  *
- * @param placeholder - The other placeholder: `user`, which must be there, or `database`.
  * @returns `undefined` when the pattern is malformed.
  */
 export function parseTagPattern(
   pattern: string,
-  placeholder: 'user' | 'database',
+  placeholder: TagPlaceholder,
 ): TagPattern | undefined {
   const [prefix = '', first, between = '', second, suffix = '', ...more] =
     pattern.split(/\{([^{}]*)\}/)
@@ -36,7 +38,13 @@ export function parseTagPattern(
   }
   const isTenantFirst = first === 'tenant'
   const isKnown = isTenantFirst ? second === placeholder : first === placeholder
-  if (!isKnown || (!isTenantFirst && second !== 'tenant') || between === '') return undefined
+  if (
+    placeholder === 'none' ||
+    !isKnown ||
+    (!isTenantFirst && second !== 'tenant') ||
+    between === ''
+  )
+    return undefined
   return { prefix, suffix, separator: between, isTenantFirst }
 }
 

@@ -1,12 +1,17 @@
 import { foldCase } from '../sql/fold-case.ts'
 import { parseStartupOptions } from '../wire/startup-options.ts'
-import { matchTagPattern, parseTagPattern, type TagParts } from './tag-pattern.ts'
+import { NO_DATABASE, parseReplication, type Replication } from './replication.ts'
+import {
+  matchTagPattern,
+  parseTagPattern,
+  type TagParts,
+  type TagPlaceholder,
+} from './tag-pattern.ts'
 import type { Setting } from './tenancy.ts'
 import {
   MalformedTenantNameError,
   NoTagError,
   NoUserError,
-  ReplicationRefusedError,
   type Tag,
   TagNotAcceptedError,
   TagsDisagreeError,
@@ -21,8 +26,19 @@ export interface TagOptions {
   readonly user: string | false
   /** Such as `{tenant}` or `{database}@{tenant}`. */
   readonly database: string | false
+  /** Such as `{tenant}.db.example.com`, in lower case: the server name that TLS was started for. */
+  readonly sni: string | false
+  /** Such as `{tenant}.clients.example.com`, in lower case: a name in the client's certificate. */
+  readonly certificate: string | false
   /** The tenant of a client that names none. */
   readonly defaultTenant: TenantName | undefined
+}
+
+/** The names that came with a connection's TLS. Without TLS there are none. */
+export interface TlsNames {
+  readonly serverName: string | undefined
+  /** Of a certificate that was verified. */
+  readonly certificateNames: readonly string[]
 }
 
 /** Who a client says it is, and which tenant it means. Nothing of it is proven. */
@@ -31,6 +47,7 @@ export interface Claim {
   readonly tenant: TenantName
   /** Without the tag; `undefined` when none was asked for, or only the user's name again. */
   readonly database: string | undefined
+  readonly replication: Replication
   /** The client's own settings, names in lower case, each name once. */
   readonly settings: readonly Setting[]
   /** Where the tenant was named, for the log; `default` when nowhere. */
@@ -45,15 +62,13 @@ interface Carried extends Setting {
 const TAG_NAMES: ReadonlySet<string> = new Set(['tenant', 'pgusher.tenant'])
 /** Parameters that are not settings. Spelled otherwise (`User`), they are, as in Postgres. */
 const PACKET_NAMES: ReadonlySet<string> = new Set(['user', 'database', 'options', 'replication'])
-/** The spellings of false that Postgres accepts: any beginning of these words. */
-const FALSE = /^(?:f|fa|fal|fals|false|n|no|of|off|0)$/i
 
 /**
  * Reads a startup packet: splits it into login, tenant, database and settings, and strips the tag
- * from all of them.
+ * from all of them. The names of its TLS are heard as well.
  *
  * @throws NoUserError - when no login is named.
- * @throws ReplicationRefusedError - for a replication connection.
+ * @throws SettingRefusedError - when `replication` is no mode of replication.
  * @throws UnsupportedOptionError - when `options` holds something other than settings.
  * @throws TagNotAcceptedError - for a tag in a parameter, where `options.parameter` is off: to
  * ignore it would put the client elsewhere than it believes.
@@ -61,17 +76,21 @@ const FALSE = /^(?:f|fa|fal|fals|false|n|no|of|off|0)$/i
  * @throws TagsDisagreeError - when two sources name different tenants.
  * @throws NoTagError - when no source names a tenant and there is no default.
  */
-export function readClaim(parameters: ReadonlyMap<string, string>, options: TagOptions): Claim {
+export function readClaim(
+  parameters: ReadonlyMap<string, string>,
+  options: TagOptions,
+  tlsNames: TlsNames,
+): Claim {
   const user = parameters.get('user') ?? ''
   if (user === '') throw new NoUserError()
-  refuseReplication(parameters.get('replication'))
+  const replication = parseReplication(parameters.get('replication'))
   const carried = carriedSettings(parameters)
-  const tags = parameterTags(carried, options.parameter)
+  const tags = [...parameterTags(carried, options.parameter), ...tlsTags(tlsNames, options)]
   const userParts = match(options.user, 'user', user)
   if (userParts !== undefined) tags.push({ source: 'user', text: userParts.tenant })
   const login = userParts === undefined ? user : userParts.rest
   if (login === '') throw new NoUserError()
-  const database = parameters.get('database') ?? ''
+  const database = databaseOf(parameters, replication)
   const databaseParts = match(options.database, 'database', database)
   // A database of the user's name is what libpq sends for none: it speaks only if nothing else does.
   if (databaseParts !== undefined && (database !== user || tags.length === 0)) {
@@ -81,13 +100,15 @@ export function readClaim(parameters: ReadonlyMap<string, string>, options: TagO
     login,
     tenant: agreedTenant(tags, options),
     database: untagged(database, databaseParts, user),
+    replication,
     settings: lastOfEach(carried),
     sources: tags.length === 0 ? ['default'] : tags.map((tag) => tag.source),
   }
 }
 
-function refuseReplication(mode: string | undefined): void {
-  if (mode !== undefined && !FALSE.test(mode)) throw new ReplicationRefusedError()
+function databaseOf(parameters: ReadonlyMap<string, string>, replication: Replication): string {
+  const database = parameters.get('database') ?? ''
+  return replication === 'physical' && database === NO_DATABASE ? '' : database
 }
 
 /** `options` first: Postgres puts it in force first, so that parameters of their own win. */
@@ -112,9 +133,22 @@ function parameterTags(carried: readonly Carried[], isAccepted: boolean): Tag[] 
   return tags
 }
 
+function tlsTags({ serverName = '', certificateNames }: TlsNames, options: TagOptions): Tag[] {
+  const tags: Tag[] = []
+  const parts = match(options.sni, 'none', serverName)
+  if (parts !== undefined) tags.push({ source: 'TLS server name', text: parts.tenant })
+  for (const name of certificateNames) {
+    const certified = match(options.certificate, 'none', name.toLowerCase())
+    if (certified !== undefined) {
+      tags.push({ source: 'client certificate', text: certified.tenant })
+    }
+  }
+  return tags
+}
+
 function match(
   pattern: string | false,
-  placeholder: 'user' | 'database',
+  placeholder: TagPlaceholder,
   name: string,
 ): TagParts | undefined {
   if (pattern === false || name === '') return undefined
@@ -151,6 +185,7 @@ function waysToName(options: TagOptions): readonly string[] {
   if (options.user !== false) ways.push(`user=${fill(options.user)}`)
   if (options.parameter) ways.push("options='-c pgusher.tenant=acme'")
   if (options.database !== false) ways.push(`dbname=${fill(options.database)}`)
+  if (options.sni !== false) ways.push(`host=${fill(options.sni)}`)
   return ways
 }
 

@@ -23,15 +23,24 @@ export class NoUserError extends ProxyError {
   }
 }
 
-/** The client asks for a replication connection. */
-export class ReplicationRefusedError extends ProxyError {
-  override readonly code = 'REPLICATION_UNSUPPORTED'
-  override readonly sqlState = SqlState.featureNotSupported
-  override readonly origin = 'client'
-  override readonly clientMessage = 'replication connections are not supported'
+/** What was refused, and the remedy. */
+interface ReplicationRefusal {
+  readonly text: string
+  readonly hint: string
+}
 
-  constructor(options?: ErrorOptions) {
-    super('startup packet with a replication mode', options)
+/** The client wants to replicate more than its tenant may. Told only to those who logged in. */
+export class ReplicationRefusedError extends ProxyError {
+  override readonly code = 'REPLICATION_REFUSED'
+  override readonly sqlState = SqlState.insufficientPrivilege
+  override readonly origin = 'client'
+  override readonly clientMessage: string
+  override readonly hint: string
+
+  constructor(refusal: ReplicationRefusal, options?: ErrorOptions) {
+    super(refusal.text, options)
+    this.clientMessage = refusal.text
+    this.hint = refusal.hint
   }
 }
 

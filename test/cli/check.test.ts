@@ -29,10 +29,10 @@ t.test('prints the tenants without secrets', async (t) => {
   t.strictSame(
     out.split('\n').map((line) => line.split(/ {2,}/)),
     [
-      ['TENANT', 'STRATEGY', 'WHERE', 'POOL MODE'],
-      ['acme', 'database', 'db:5432/acme', 'transaction'],
-      ['globex', 'schema', 'db:5432/saas tenant_globex', 'transaction'],
-      ['initech', 'row', 'db:5432/saas app.tenant_id=42', 'transaction'],
+      ['TENANT', 'STRATEGY', 'WHERE', 'SERVER USER', 'POOL MODE'],
+      ['acme', 'database', 'db:5432/acme', 'acme', 'transaction'],
+      ['globex', 'schema', 'db:5432/saas tenant_globex', 'pool', 'transaction'],
+      ['initech', 'row', 'db:5432/saas app.tenant_id=42', 'pool', 'transaction'],
       ['configuration ok'],
       [''],
     ],

@@ -112,8 +112,8 @@ const BAD = [
     at: ['3:26 logins[0].password'],
   },
   {
-    name: 'TLS to a server',
-    text: "servers: { a: { url: 'postgresql://u@h/d?sslmode=verify-full' } }",
+    name: 'authority of a server that is not there',
+    text: "servers: { a: { url: 'postgresql://u@h/d?sslrootcert=/no/such/file' } }",
     at: ['1:22 servers.a.url'],
   },
   { name: 'list of tenants that is a map', text: 'tenants: { acme: {} }', at: ['1:10 tenants'] },
@@ -156,6 +156,16 @@ const BAD = [
     name: 'size of a shared pool',
     text: tenantLine('{ name: a, strategy: row, server: shared, pool: { size: 3 } }'),
     at: ['3:55 tenants[0].pool.size'],
+  },
+  {
+    name: 'replication of a row tenant',
+    text: tenantLine('{ name: a, strategy: row, server: shared, replication: database }'),
+    at: ['3:47 tenants[0].replication'],
+  },
+  {
+    name: 'replication of a schema tenant',
+    text: tenantLine('{ name: a, strategy: schema, server: shared, replication: physical }'),
+    at: ['3:50 tenants[0].replication'],
   },
   {
     name: 'schema name that Postgres would cut',
@@ -283,7 +293,7 @@ t.test('never shows a secret', async (t) => {
 servers:
   a: { url: 'postgresql://u:hushhush@h:x/d' }
   b: { url: 'postgresql://u:hush/hush@h/d?sslmode=require' }
-  c: { url: 'postgresql://u:hushhush@h/d?sslmode=require' }`
+  c: { url: 'postgresql://u:hushhush@h/d?sslmode=verify-ca' }`
   try {
     load(text)
     t.fail('must throw')

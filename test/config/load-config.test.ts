@@ -11,7 +11,9 @@ t.test('the minimal file gives the three tenants of the design', async (t) => {
   const config = loadConfig({ file: 'config/minimal.yaml', env: SECRETS })
   const [acme, globex, initech] = config.catalog.tenants
   t.match(acme, { name: 'acme', id: 'acme', server: undefined, tenancy: { strategy: 'database' } })
-  t.strictSame(acme?.target, {
+  t.match(acme?.target.tls, { mode: 'prefer', channelBinding: 'prefer' })
+  t.equal(acme?.target.tls, globex?.target.tls, 'URLs that ask for the same share it')
+  t.match(acme?.target, {
     host: 'db',
     port: 5432,
     database: 'acme',
@@ -127,7 +129,8 @@ tenants:
     status: suspended
     pool: { mode: session, size: 3 }
     timeouts: { queryMs: 4 }
-    limits: { maxClients: 0 }
+    limits: { maxClients: 0, maxReplication: 2 }
+    replication: database
   - { name: c, strategy: database, databaseUrl: 'postgresql://u@h/f' }`)
     const [a, b, c] = config.catalog.tenants
     t.match(a, { pool: { mode: 'transaction', size: 7 }, maxClients: 9, role: 'r' })
@@ -139,6 +142,8 @@ tenants:
     t.match(b, { pool: { mode: 'session', size: 3 }, maxClients: 0, status: 'suspended' })
     t.strictSame(b?.timeouts, { waitMs: 1, idleClientMs: 0, idleInTransactionMs: 0, queryMs: 4 })
     t.equal(c?.pool.size, 5)
+    t.strictSame(b?.replication, { allowed: 'database', maxSessions: 2 })
+    t.strictSame(c?.replication, { allowed: 'none', maxSessions: 10 })
   },
 )
 

@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { ServerTarget } from '../../src/catalog/route.ts'
 import { parseServerUrl } from '../../src/config/server-url.ts'
 
 const NO_PASSWORD = { password: undefined }
@@ -42,9 +43,9 @@ const GOOD = [
 ]
 for (const { url, target } of GOOD) {
   t.test(`reads ${url}`, async (t) => {
-    const result = parseServerUrl(url)
-    t.equal(result.kind, 'target')
-    t.strictSame(result.kind === 'target' && { ...result.target }, target)
+    const { tls, ...rest } = targetOf(url)
+    t.strictSame(rest, target)
+    t.equal(tls === undefined, /^\/|disable/.test(`${target.host} ${url}`))
   })
 }
 
@@ -63,14 +64,19 @@ const BAD = [
   'postgresql://u:%zz@h/d',
   'postgresql://u:%00@h/d',
   'postgresql://u@h,i/d',
-  'postgresql://u@h/d?sslmode=require',
-  'postgresql://u@h/d?sslmode=verify-ca',
-  'postgresql://u@h/d?sslmode=verify-full',
   'postgresql://u@h/d?sslmode=on',
   'postgresql://u@h/d?sslmod=disable',
   'postgresql://u@h/d?options=-csearch_path',
   'postgresql://u@h/d#x',
+  'postgresql://u@h/d?host=%zz',
+  'postgresql://u@h/d?sslrootcert=/%00',
 ]
 for (const url of BAD) {
   t.test(`refuses '${url}'`, async (t) => t.equal(parseServerUrl(url).kind, 'problem'))
+}
+
+function targetOf(url: string): ServerTarget {
+  const result = parseServerUrl(url)
+  if (result.kind === 'problem') throw new Error(result.finding.message)
+  return result.target
 }

@@ -139,11 +139,18 @@ async function whileWaiting(t: Test, server: PostgresServer): Promise<void> {
   const holder = await logIn(proxy, 'globex')
   const waiter = await logIn(proxy, 'hooli')
   await holder.client.ask(query('BEGIN'))
-  waiter.client.send(parse('', 'SELECT 1'), sync)
+  for (const request of [Buffer.concat([parse('', 'SELECT 1'), sync]), query('SELECT 1')]) {
+    waiter.client.send(request)
+    await until(async () => (await proxy.metric('pgusher_pool_clients_waiting')) === 1)
+    await sendCancel(proxy.port, waiter.key)
+    t.strictSame(sqlStates(await waiter.client.upTo('Z')), ['57014'], 'it need not wait any more')
+  }
+  waiter.client.send(query('SELECT 1'), query('SELECT 2'))
   await until(async () => (await proxy.metric('pgusher_pool_clients_waiting')) === 1)
   await sendCancel(proxy.port, waiter.key)
   t.strictSame(rows(await holder.client.ask(query('SELECT owner FROM items'))), ['globex'])
   await holder.client.ask(query('COMMIT'))
-  t.equal(codes(await waiter.client.upTo('Z')), '1Z')
+  t.strictSame(rows(await waiter.client.upTo('Z')), ['1'], 'two requests are left to the server')
+  t.strictSame(rows(await waiter.client.upTo('Z')), ['2'])
   await Promise.all([holder.client.end(), waiter.client.end()])
 }

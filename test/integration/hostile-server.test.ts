@@ -112,7 +112,7 @@ function settingsFor(port: number): Record<string, unknown> {
       {
         name: 'acme',
         strategy: 'database',
-        databaseUrl: `postgresql://secretuser:secret@127.0.0.1:${port}/secretdb`,
+        databaseUrl: `postgresql://secretuser:secret@127.0.0.1:${port}/secretdb?sslmode=disable`,
       },
     ],
   }

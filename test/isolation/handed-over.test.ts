@@ -48,7 +48,6 @@ t.test('what a session held is free as soon as it is gone', async (t) => {
 t.test('a tenant can not make the link of another one fail', async (t) => {
   const proxy = await startTestProxy(saasSettings(server, { pool: { size: 1 } }))
   t.teardown(() => proxy.stop())
-  const hostile = await proxy.connect('globex')
   const victim = await proxy.connect('hooli')
   for (const setting of [
     'statement_timeout = 1',
@@ -60,12 +59,15 @@ t.test('a tenant can not make the link of another one fail', async (t) => {
     "search_path = 'evil'",
     'client_encoding = SJIS',
   ]) {
-    for (let round = 0; round < 20; round += 1) {
+    for (let round = 0; round < 10; round += 1) {
+      const hostile = await proxy.connect('globex')
       await hostile.query(`SET ${setting}`).catch(() => undefined)
+      if (round % 2 === 0) await hostile.query('SELECT 1').catch(() => undefined)
+      await hostile.end()
       t.strictSame((await victim.query(SEEN)).rows, [{ owner: 'hooli' }], setting)
     }
   }
-  await Promise.all([hostile.end(), victim.end()])
+  await victim.end()
 })
 
 t.test('a copy that fails before it reads leaves nothing for the next tenant', async (t) => {

@@ -1,8 +1,10 @@
 import type { ProxyError } from '../../src/base/proxy-error.ts'
-import { Relay } from '../../src/relay/relay.ts'
+import type { EffectsPolicy } from '../../src/relay/effects-watch.ts'
+import { Relay, type RelayListener } from '../../src/relay/relay.ts'
 import { RequestStream } from '../../src/relay/request-stream.ts'
 import { StatementTable } from '../../src/relay/statement-table.ts'
 import type { ServerConnection } from '../../src/server/server-connection.ts'
+import type { SessionFacts } from '../../src/server/session-facts.ts'
 import { linkOf } from '../pool/pool-fixture.ts'
 import { FakeServer } from '../support/fake-server.ts'
 
@@ -13,6 +15,7 @@ export class RelayRig {
   readonly out: Buffer[] = []
   readonly turns: string[] = []
   error: ProxyError | undefined
+  facts: SessionFacts | undefined
   isPaused = false
   isWelcome = true
   readonly requests: RequestStream
@@ -20,9 +23,17 @@ export class RelayRig {
 
   constructor(
     table = new StatementTable('pgusher_'),
-    limits = { maxStatementBytes: 1_000, maxPreparedPerClient: 5 },
+    limits = {
+      maxStatementBytes: 1_000,
+      maxPreparedPerClient: 5,
+      maxPreparedBytesPerClient: 5_000,
+    },
+    refusal: EffectsPolicy['refusal'] = () => undefined,
   ) {
-    this.requests = new RequestStream({ table, tenantKey: ACME.tenantKey, limits })
+    this.requests = new RequestStream({
+      statements: { table, family: table.family(ACME.tenantKey), limits },
+      effects: { link: ACME, refusal },
+    })
     const client = {
       write: (bytes: Buffer) => {
         this.out.push(bytes)
@@ -35,13 +46,19 @@ export class RelayRig {
         this.isPaused = false
       },
     }
-    this.relay = new Relay(client, this.requests, {
+    const listener: RelayListener = {
       turnSettled: () => this.turns.push('settled'),
       turnLost: (error) => {
         this.turns.push('lost')
         this.error = error
       },
-    })
+      factsTold: (facts) => {
+        this.turns.push('told')
+        this.facts = facts
+      },
+    }
+    const parameters = new Map([['server_version', '18.4']])
+    this.relay = new Relay({ client, requests: this.requests, listener, parameters })
   }
 
   /** What the client got since the last call. */

@@ -124,15 +124,18 @@ t.test('clients of a tenant share a statement', async (t) => {
 
 t.test('two tenants do not, nor do two texts', async (t) => {
   const table = new StatementTable('pgusher_')
+  const dialect = { backslashEscapes: false, hasUnsafeBytes: false }
+  const intern = (tenantKey: string, tail: Buffer) =>
+    table.intern(table.family(tenantKey), tail, dialect)
   const tail = Buffer.from('select 1\0\0\0')
   const names = [
-    table.intern('acme@1', tail),
-    table.intern('globex@1', tail),
-    table.intern('acme@2', tail),
-    table.intern('acme@1', Buffer.from('select 2\0\0\0')),
+    intern('acme@1', tail),
+    intern('globex@1', tail),
+    intern('acme@2', tail),
+    intern('acme@1', Buffer.from('select 2\0\0\0')),
   ].map(({ serverName }) => serverName)
   t.equal(new Set(names).size, 4)
-  t.equal(table.intern('acme@1', Buffer.from(tail)).serverName, names[0])
+  t.equal(intern('acme@1', Buffer.from(tail)).serverName, names[0])
 })
 
 t.test('a reply that is invented comes with a Flush', async (t) => {

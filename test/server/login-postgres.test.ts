@@ -101,7 +101,15 @@ async function createLogins(postgres: PostgresServer): Promise<void> {
 
 function targetOf(postgres: PostgresServer, changes: Partial<ServerTarget>): ServerTarget {
   const { host, port } = postgres
-  return { host, port, database: 'postgres', user: 'nobody', password: PASSWORD, ...changes }
+  return {
+    host,
+    port,
+    database: 'postgres',
+    user: 'nobody',
+    password: PASSWORD,
+    tls: undefined,
+    ...changes,
+  }
 }
 
 function open(target: ServerTarget) {

@@ -249,7 +249,7 @@ t.test('a startup parameter without a name is our own mistake', async (t) => {
 function scramSteps({ final }: { readonly final?: Buffer }): readonly ScriptStep[] {
   const scram = new ScramServer(deriveVerifier(PASSWORD))
   const challenge = (body: Buffer) => scram.start(body.subarray('SCRAM-SHA-256\0'.length + 4))
-  const sign = (body: Buffer) => scram.finish(body) ?? Buffer.alloc(0)
+  const sign = (body: Buffer) => scram.finish(body)?.signature ?? Buffer.alloc(0)
   return [
     STARTED,
     { send: authenticationSasl(['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256']) },
@@ -291,7 +291,7 @@ async function failure(
 }
 
 function targetOf({ host, port }: ScriptedServer): ServerTarget {
-  return { host, port, database: 'saas', user: 'app', password: PASSWORD }
+  return { host, port, database: 'saas', user: 'app', password: PASSWORD, tls: undefined }
 }
 
 function head(type: string, lengthWord: number): Buffer {

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { ProxyError } from '../../src/base/proxy-error.ts'
 import type { ReplySink } from '../../src/server/reply-sink.ts'
 import type { ServerConnection } from '../../src/server/server-connection.ts'
+import type { SessionFacts } from '../../src/server/session-facts.ts'
 import {
   errorResponse,
   noticeResponse,
@@ -34,6 +35,7 @@ class Notes implements ReplySink {
   readonly heard: string[] = []
   readonly bytes: Buffer[] = []
   error: ProxyError | undefined
+  facts: SessionFacts | undefined
 
   get out(): Buffer {
     return Buffer.concat(this.bytes)
@@ -45,6 +47,15 @@ class Notes implements ReplySink {
 
   linked(): void {
     this.heard.push('linked')
+  }
+
+  factsTold(facts: SessionFacts | undefined): void {
+    this.heard.push('factsTold')
+    this.facts = facts
+  }
+
+  plansChanged(): void {
+    this.heard.push('plansChanged')
   }
 
   statementsDropped(): void {
@@ -112,11 +123,11 @@ for (const chunkBytes of [1, 2, 3, 5, 7, 64, 10_000]) {
   })
 
   const TAGS = [
-    ['SET', true],
-    ['RESET', true],
+    ['SET', false],
+    ['RESET', false],
     ['DISCARD ALL', true],
     ['DEALLOCATE ALL', true],
-    ['DEALLOCATE', true],
+    ['DEALLOCATE', false],
     ['LISTEN', true],
     ['PREPARE', true],
     ['SELECT 1', false],

@@ -7,14 +7,16 @@ const STATES: readonly SessionState[] = [
   IDLE,
   { kind: 'waiting', requests: [] },
   { kind: 'active', lease },
+  { kind: 'asking', lease, wanted: { kinds: new Set(), settings: [], customSettings: [] } },
   { kind: 'leaving', lease },
   { kind: 'closed' },
 ]
 /** Each state, and where it may go. */
 const MOVES: Readonly<Record<string, readonly string[]>> = {
   idle: ['idle', 'waiting', 'active', 'closed'],
-  waiting: ['active', 'closed'],
-  active: ['idle', 'waiting', 'active', 'leaving', 'closed'],
+  waiting: ['idle', 'active', 'closed'],
+  active: ['idle', 'waiting', 'active', 'asking', 'leaving', 'closed'],
+  asking: ['idle', 'active', 'closed'],
   leaving: ['closed'],
   closed: [],
 }

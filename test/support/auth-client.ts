@@ -1,4 +1,4 @@
-import type { AuthChannel } from '../../src/auth/authenticate.ts'
+import type { AuthChannel, ClientCertificate } from '../../src/auth/auth-channel.ts'
 import {
   passwordMessage,
   saslInitialResponse,
@@ -16,24 +16,31 @@ export interface AuthClientOptions {
   readonly password: string
   readonly isLoopback?: boolean
   readonly isEncrypted?: boolean
+  /** What the server's certificate hashes to, as both sides see it. */
+  readonly tlsServerEndPoint?: Buffer
+  readonly clientCertificate?: ClientCertificate
 }
 
 /** A client in memory, which answers every question for its password as a driver does. */
 export class AuthClient implements AuthChannel {
   readonly isLoopback: boolean
   readonly isEncrypted: boolean
+  readonly tlsServerEndPoint: Buffer | undefined
+  readonly clientCertificate: ClientCertificate | undefined
   /** What it was sent, in order. */
   readonly asked: Authentication[] = []
   readonly #login: string
   readonly #password: string
-  readonly #scram: ScramClient
+  #scram: ScramClient
 
   constructor(options: AuthClientOptions) {
     this.isLoopback = options.isLoopback ?? true
     this.isEncrypted = options.isEncrypted ?? false
+    this.tlsServerEndPoint = options.tlsServerEndPoint
+    this.clientCertificate = options.clientCertificate
     this.#login = options.login
     this.#password = options.password
-    this.#scram = new ScramClient(options.password)
+    this.#scram = new ScramClient({ kind: 'password', password: options.password })
   }
 
   /** The kinds of the messages that it was sent. */
@@ -68,11 +75,25 @@ export class AuthClient implements AuthChannel {
         return passwordMessage(md5Response(hash, question.salt))
       }
       case 'sasl':
-        return saslInitialResponse('SCRAM-SHA-256', this.#scram.start())
+        return this.#startScram(question.mechanisms)
       case 'saslContinue':
         return saslResponse(await this.#scram.proceed(question.data))
       default:
         throw new Error(`no answer is due to ${question?.kind}`)
     }
+  }
+
+  /** With channel binding where it is offered. */
+  #startScram(offered: readonly string[]): Buffer {
+    const hash = this.tlsServerEndPoint
+    const [mechanism = ''] = offered
+    if (mechanism === 'SCRAM-SHA-256-PLUS' && hash !== undefined) {
+      const channelBinding = { kind: 'endPoint', hash } as const
+      this.#scram = new ScramClient(
+        { kind: 'password', password: this.#password },
+        { channelBinding },
+      )
+    }
+    return saslInitialResponse(mechanism, this.#scram.start())
   }
 }

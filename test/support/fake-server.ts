@@ -32,6 +32,7 @@ export class FakeServer extends EventEmitter {
   opened(rest: Buffer = Buffer.alloc(0)): OpenedServer {
     return {
       socket: this.socket,
+      isEncrypted: false,
       rest,
       processId: 7,
       secretKey: Buffer.alloc(4),
@@ -43,6 +44,8 @@ export class FakeServer extends EventEmitter {
     return new ServerConnection(this.opened(), {
       address: { host: 'db', port: 5432 },
       maxPreparedStatements: 10,
+      maxPreparedBytes: 1_000_000,
+      home: undefined,
       expiresAtMs: Number.POSITIVE_INFINITY,
       ...options,
     })

@@ -54,6 +54,13 @@ export class RawClient {
     return new RawClient(socket)
   }
 
+  /** Speaks over a connection that is there already, such as one in TLS. */
+  static over(socket: Socket): RawClient {
+    const client = new RawClient(socket)
+    socket.resume()
+    return client
+  }
+
   /** Connects and logs in. */
   static async login(port: number, login: RawLogin): Promise<RawClient> {
     const client = await RawClient.connect(port)
@@ -115,7 +122,7 @@ export class RawClient {
    */
   async logIn({ user, password, parameters = {} }: RawLogin): Promise<readonly RawFrame[]> {
     this.send(startup({ user, ...parameters }))
-    const scram = new ScramClient(password)
+    const scram = new ScramClient({ kind: 'password', password })
     const frames: RawFrame[] = []
     for (;;) {
       const frame = await this.next()

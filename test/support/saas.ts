@@ -1,9 +1,16 @@
-import { type PostgresServer, sql, startPostgres } from './postgres.ts'
+import { type PostgresOptions, type PostgresServer, sql, startPostgres } from './postgres.ts'
 import type { PostgresMajor } from './postgres-binaries.ts'
 
-/** A Postgres server with the tenants that tests are about; see `saasSettings`. */
-export async function startSaas(major: PostgresMajor): Promise<PostgresServer> {
-  const server = await startPostgres({ major, auth: 'scram-sha-256' })
+/**
+ * A Postgres server with the tenants that tests are about; see `saasSettings`.
+ *
+ * @param options - Of the server; everybody is asked for a SCRAM proof unless they say otherwise.
+ */
+export async function startSaas(
+  major: PostgresMajor,
+  options: Omit<PostgresOptions, 'major'> = {},
+): Promise<PostgresServer> {
+  const server = await startPostgres({ major, auth: 'scram-sha-256', ...options })
   await sql(server, 'postgres', `CREATE ROLE pool LOGIN PASSWORD 'pool'`)
   for (const tenant of ['acme', 'umbrella']) {
     await sql(server, 'postgres', `CREATE ROLE ${tenant} LOGIN PASSWORD '${tenant}'`)

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 
 /**
  * One step of a scripted server: wait for a message, send bytes, or end the connection.
@@ -25,7 +26,11 @@ export interface ScriptedServer {
   stop(): Promise<void>
 }
 
-export async function startScriptedServer(steps: readonly ScriptStep[]): Promise<ScriptedServer> {
+/** @param tls - Certificate and key of a server that begins every connection with TLS. */
+export async function startScriptedServer(
+  steps: readonly ScriptStep[],
+  tls?: { readonly cert: string; readonly key: string },
+): Promise<ScriptedServer> {
   const received: Buffer[] = []
   const { promise: firstMessage, resolve: noteMessage } = deferred()
   const note = (body: Buffer) => {
@@ -35,12 +40,13 @@ export async function startScriptedServer(steps: readonly ScriptStep[]): Promise
   const sockets: Socket[] = []
   const failures: unknown[] = []
   const { promise: clientGone, resolve: noteGone } = deferred()
-  const server = createServer((socket) => {
+  const serve = (socket: Socket) => {
     sockets.push(socket)
     socket.on('error', () => {})
     socket.on('close', noteGone)
     play(socket, steps, note).catch((error) => failures.push(error))
-  })
+  }
+  const server = tls === undefined ? createServer(serve) : createTlsServer(tls, serve)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

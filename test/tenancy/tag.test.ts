@@ -218,12 +218,25 @@ for (const { name, parameters, options, code } of REFUSALS) {
   })
 }
 
-for (const replication of ['true', '1', 'on', 'database', 'yes', '', 'o', 'maybe']) {
-  t.test(`refused: replication=${replication}`, async (t) => {
-    const refused = { code: 'REPLICATION_UNSUPPORTED', sqlState: '0A000' }
-    t.throws(() => claim({ user: 'app.acme', replication }), refused)
-  })
-}
+t.test('replication', async (t) => {
+  const asked = (replication: string) => claim({ user: 'app.acme', replication }).replication
+  t.equal(claim({ user: 'app.acme' }).replication, 'none')
+  t.equal(claim({ user: 'app.acme', REPLICATION: 'true' }).replication, 'none')
+  t.equal(asked('off'), 'none')
+  t.equal(asked('database'), 'database')
+  t.equal(asked('on'), 'physical')
+  t.throws(() => asked('maybe'), { code: 'SETTING_REFUSED', sqlState: '22023' })
+})
+
+t.test('what the tools of Postgres write for no database names no tenant', async (t) => {
+  const named = (replication: string, tenant: string) => {
+    const parameters = { user: 'app', database: 'replication', replication, tenant }
+    return claim(parameters, WHOLE_DATABASE)
+  }
+  t.match(named('true', 'acme'), { tenant: 'acme', database: undefined })
+  t.match(named('database', 'replication'), { tenant: 'replication' })
+  t.throws(() => named('database', 'acme'), { code: 'TAGS_DISAGREE' })
+})
 
 t.test('a malformed pattern is a bug of ours', async (t) => {
   t.throws(() => claim({ user: 'app' }, { user: '{user}' }), Error)

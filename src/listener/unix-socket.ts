@@ -1,0 +1,66 @@
+import { chmod, unlink } from 'node:fs/promises'
+import { connect, type Server } from 'node:net'
+import { ListenError } from './listener-errors.ts'
+
+/** Where a unix socket is made. */
+export interface SocketOptions {
+  readonly path: string
+  /** Who may use it, as a file mode. */
+  readonly mode: number
+  readonly backlog: number
+}
+
+/**
+ * Has a server listen on a unix socket. One that a killed process left behind is replaced; one on
+ * which somebody listens is not. It goes away when the server closes.
+ *
+ * @throws ListenError - the socket can't be made, or is in use.
+ */
+export async function listenOnSocket(server: Server, options: SocketOptions): Promise<void> {
+  const { path, mode } = options
+  try {
+    await bind(server, options)
+  } catch (error) {
+    const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+    if (!isTaken || (await isAnswered(path))) throw listenError(path, error)
+    await retry(server, options)
+  }
+  await chmod(path, mode).catch((error: unknown) => {
+    throw listenError(path, error)
+  })
+}
+
+async function retry(server: Server, options: SocketOptions): Promise<void> {
+  try {
+    await unlink(options.path)
+    await bind(server, options)
+  } catch (error) {
+    throw listenError(options.path, error)
+  }
+}
+
+function bind(server: Server, { path, backlog }: SocketOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ path, backlog }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** Whether a process listens there. What refuses for another reason is not ours to remove. */
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'))
+  })
+}
+
+function listenError(path: string, error: unknown): ListenError {
+  return new ListenError(path, error instanceof Error ? error : new Error(String(error)))
+}

@@ -1,0 +1,220 @@
+import type { TurnEffects } from '../relay/turn-effects.ts'
+import type { AskableKind, FactsWanted, SessionFacts } from '../server/session-facts.ts'
+import { foldCase } from '../sql/fold-case.ts'
+import type { StateKind } from '../sql/statement-effects.ts'
+import { type Link, overlayLink } from '../tenancy/link.ts'
+
+/**
+ * Why a client keeps its server connection between transactions: the kind of state it has there;
+ * `unknown` when the server could not be asked. A metric label.
+ */
+export type PinReason = Exclude<StateKind, 'code'> | 'unknown'
+
+/** What may be done with a client's session state. */
+export interface KeepPolicy {
+  /** What the session began with. */
+  readonly link: Link
+  /** Settings, in lower case, whose values follow the client to its next server connection. */
+  readonly carried: ReadonlySet<string>
+  /** Those of them that the server reports by itself whenever they change. */
+  readonly reported: ReadonlySet<string>
+  /** Settings that say whom the connection acts for, in lower case. */
+  readonly place: ReadonlySet<string>
+  /** Most bytes of the names and values that are carried. */
+  readonly maxCarriedBytes: number
+  /** State that can't be carried is undone, not kept. */
+  readonly isRefusing: boolean
+  /** ParameterStatus values of the greeting. */
+  readonly parameters: ReadonlyMap<string, string>
+}
+
+const ASKABLE: readonly AskableKind[] = ['listen', 'prepare', 'temp', 'hold', 'advisoryLock']
+/** The state behind random(), which SET SEED and setseed() change and nobody can read. */
+const SEED = 'seed'
+/** A value that was not in UTF-8 has lost what it was. */
+const LOST_CHARACTER = '\uFFFD'
+
+/**
+ * What a client's session holds beyond its transaction, in transaction mode: settings that are
+ * carried from one server connection to the next, and pins for all that can't be. Settings that
+ * the server reports are followed by its reports; whatever else a turn may have made or undone is
+ * asked of the server when the transaction is over, so that rollbacks need no bookkeeping.
+ */
+export class KeptState {
+  readonly #policy: KeepPolicy
+  readonly #carried = new Map<string, string>()
+  readonly #pins = new Set<PinReason>()
+  /** Settings behind the pin `set`. */
+  readonly #pinnedSettings = new Set<string>()
+  #link: Link
+  #isIndelible = false
+
+  constructor(policy: KeepPolicy) {
+    this.#policy = policy
+    this.#link = policy.link
+  }
+
+  /** What a server connection has to hold for the client. */
+  get link(): Link {
+    return this.#link
+  }
+
+  get isPinned(): boolean {
+    return this.#pins.size > 0
+  }
+
+  /** It made state that nothing undoes: its server connection must not be used by anybody else. */
+  get isIndelible(): boolean {
+    return this.#isIndelible
+  }
+
+  /**
+   * Takes in what a turn did.
+   *
+   * @param changed - ParameterStatus values that changed in it.
+   * @returns What has to be asked of the server; `undefined` when everything is known.
+   */
+  afterTurn(
+    effects: TurnEffects | undefined,
+    changed: ReadonlyMap<string, string>,
+  ): FactsWanted | undefined {
+    for (const [name, value] of changed) this.#reported(name, value)
+    if (changed.size > 0) this.#relink()
+    if (effects === undefined) return undefined
+    this.#noteIndelible(effects)
+    return this.#questions(effects)
+  }
+
+  /**
+   * Takes in what the server said.
+   *
+   * @param facts - `undefined` when it could not say: then the client is pinned.
+   * @returns The reasons for which the client is pinned since now.
+   */
+  told(wanted: FactsWanted, facts: SessionFacts | undefined): readonly PinReason[] {
+    const before = new Set(this.#pins)
+    if (facts === undefined) this.#pins.add('unknown')
+    else this.#learn(wanted, facts)
+    this.#relink()
+    return [...this.#pins].filter((reason) => !before.has(reason))
+  }
+
+  /** State that can't be carried was undone. */
+  unpin(): void {
+    this.#pins.clear()
+    this.#pinnedSettings.clear()
+  }
+
+  #noteIndelible({ makes, settings }: TurnEffects): void {
+    if (makes.has('load')) this.#pins.add('load')
+    if (settings.has(SEED)) this.#pinSetting(SEED)
+    this.#isIndelible ||= makes.has('load') || settings.has(SEED)
+  }
+
+  #questions(effects: TurnEffects): FactsWanted | undefined {
+    const isOpen = effects.isUnscanned || effects.makes.has('code') || this.#pins.has('unknown')
+    const kinds = new Set(
+      ASKABLE.filter(
+        (kind) =>
+          isOpen || effects.makes.has(kind) || (effects.undoes.has(kind) && this.#pins.has(kind)),
+      ),
+    )
+    const named = [...effects.settings].filter(
+      (name) => name !== SEED && !this.#policy.reported.has(name),
+    )
+    const customSettings = named.filter(isCustom)
+    if (isOpen || effects.mayTouchAnySetting) {
+      const unlisted = [...this.#policy.place, ...this.#pinnedSettings].filter(isCustom)
+      return {
+        kinds,
+        settings: 'all',
+        customSettings: [...new Set([...customSettings, ...unlisted])],
+      }
+    }
+    if (kinds.size === 0 && named.length === 0) return undefined
+    return { kinds, settings: named, customSettings }
+  }
+
+  #learn(wanted: FactsWanted, facts: SessionFacts): void {
+    this.#pins.delete('unknown')
+    for (const kind of wanted.kinds) {
+      if (facts.kinds.has(kind)) this.#pins.add(kind)
+      else this.#pins.delete(kind)
+    }
+    const isWhole = wanted.settings === 'all'
+    const names =
+      wanted.settings === 'all'
+        ? [...facts.settings.keys(), ...this.#carried.keys(), ...this.#pinnedSettings]
+        : wanted.settings
+    for (const name of new Set([...names, ...wanted.customSettings])) {
+      if (name !== SEED) this.#setting(name, { value: facts.settings.get(name), isWhole })
+    }
+  }
+
+  #setting(
+    name: string,
+    found: { readonly value: string | undefined; readonly isWhole: boolean },
+  ): void {
+    const { isWhole } = found
+    const value = name === 'role' && found.value === 'none' ? undefined : found.value
+    const { carried, place } = this.#policy
+    const own = this.#ownValue(name)
+    // The server writes values its own way (`65536` for `64MB`): where nobody named the setting,
+    // one that the link made is taken for unchanged, unless it says whom the connection acts for.
+    const isOfLink = own !== undefined && isWhole && !place.has(name)
+    if (value === undefined || value === own || isOfLink) this.#dropSetting(name)
+    else if (carried.has(name)) this.#carrySetting(name, value)
+    else this.#pinSetting(name)
+  }
+
+  /** The server said by itself that a setting has another value now. */
+  #reported(reportedName: string, value: string): void {
+    const name = foldCase(reportedName)
+    if (!this.#policy.carried.has(name) || !this.#policy.reported.has(name)) return
+    if (this.#policy.parameters.get(reportedName) === value) this.#dropSetting(name)
+    else this.#carrySetting(name, value)
+  }
+
+  #dropSetting(name: string): void {
+    this.#carried.delete(name)
+    this.#pinnedSettings.delete(name)
+    if (this.#pinnedSettings.size === 0) this.#pins.delete('set')
+  }
+
+  #carrySetting(name: string, value: string): void {
+    this.#dropSetting(name)
+    if (this.#hasRoomFor(name, value)) this.#carried.set(name, value)
+    else this.#pinSetting(name)
+  }
+
+  #pinSetting(name: string): void {
+    this.#carried.delete(name)
+    this.#pinnedSettings.add(name)
+    this.#pins.add('set')
+  }
+
+  #hasRoomFor(name: string, value: string): boolean {
+    if (value.includes(LOST_CHARACTER)) return false
+    let bytes = Buffer.byteLength(name) + Buffer.byteLength(value)
+    for (const [other, otherValue] of this.#carried) {
+      bytes += Buffer.byteLength(other) + Buffer.byteLength(otherValue)
+    }
+    return bytes <= this.#policy.maxCarriedBytes
+  }
+
+  #ownValue(name: string): string | undefined {
+    const { clientSettings, tenantSettings } = this.#policy.link
+    if (name === 'session_authorization') return this.#policy.parameters.get(name)
+    const isNamed = (setting: { readonly name: string }) => foldCase(setting.name) === name
+    return (clientSettings.findLast(isNamed) ?? tenantSettings.findLast(isNamed))?.value
+  }
+
+  #relink(): void {
+    this.#link = overlayLink(this.#policy.link, this.#carried)
+  }
+}
+
+/** The server keeps no list of these: they have to be asked for by name. */
+function isCustom(name: string): boolean {
+  return name.includes('.') || name === 'role' || name === 'session_authorization'
+}
