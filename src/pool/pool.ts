@@ -1,18 +1,18 @@
 import { LRUCache } from 'lru-cache'
 import { Backoff } from '../base/backoff.ts'
-import type { Clock, ClockTimer } from '../base/clock.ts'
+import type { ClockTimer } from '../base/clock.ts'
 import { ProxyError } from '../base/proxy-error.ts'
 import type { OpenedServer } from '../server/login.ts'
 import type { ReplySink } from '../server/reply-sink.ts'
 import { ServerConnection } from '../server/server-connection.ts'
-import type { ServerAddress } from '../server/server-errors.ts'
 import { ServerLoginError, ServerUnreachableError } from '../server/server-errors.ts'
 import type { Link } from '../tenancy/link.ts'
+import { endSink } from './end-sink.ts'
 import { fits, IdleServers } from './idle-servers.ts'
 import { Lease } from './lease.ts'
 import { CheckoutTimeoutError, PoolDrainedError, WaitQueueFullError } from './pool-errors.ts'
-import type { CloseReason, PoolObserver } from './pool-observer.ts'
-import type { PoolOptions } from './pool-options.ts'
+import type { CloseReason } from './pool-observer.ts'
+import type { PoolCounts, PoolParts } from './pool-parts.ts'
 import { homeKey, WaitQueue } from './wait-queue.ts'
 import type { Waiter } from './waiter.ts'
 
@@ -33,33 +33,6 @@ type Place = 'idle' | 'leased' | 'canceling' | 'resetting'
 interface Held {
   place: Place
   readonly idleSink: ReplySink
-}
-
-/** What a pool is made of. */
-export interface PoolParts {
-  /** Names the pool in logs and metrics: no secrets. */
-  readonly name: string
-  readonly address: ServerAddress
-  readonly options: PoolOptions
-  /** Opens a server connection: for one link alone, or in the pool's resting state. */
-  readonly open: (home: Link | undefined) => Promise<OpenedServer>
-  readonly observer: PoolObserver
-  readonly clock: Clock
-  /** @defaultValue `Math.random` */
-  readonly random?: () => number
-}
-
-/** How full a pool is. */
-export interface PoolCounts {
-  readonly idle: number
-  readonly leased: number
-  /** Kept back until a cancel request has reached its end. */
-  readonly canceling: number
-  readonly resetting: number
-  readonly connecting: number
-  readonly waiting: number
-  /** How long the longest wait has lasted, in ms. */
-  readonly oldestWaitMs: number
 }
 
 /**
@@ -385,22 +358,5 @@ export class Pool {
   #refuse(waiter: Waiter, error: ProxyError): void {
     this.#parts.observer.checkoutRefused(this.name, error)
     waiter.refused(error)
-  }
-}
-
-/**
- * Nobody may get the replies of a connection that no client uses: all that is heard is that it is
- * settled, or its end with the reason.
- */
-function endSink(ended: (reason: Error | undefined) => void): ReplySink {
-  return {
-    replyBytes() {},
-    linked() {},
-    factsTold() {},
-    plansChanged() {},
-    statementsDropped() {},
-    drained() {},
-    settled: () => ended(undefined),
-    lost: ended,
   }
 }

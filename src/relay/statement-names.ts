@@ -31,6 +31,8 @@ const EMPTY_TAIL = Buffer.alloc(3)
 /** No SQL: the server answers with a syntax error, which the client's refusal replaces. */
 export const REFUSED_TEXT = 'REFUSED BY PGUSHER'
 const NOTHING: readonly string[] = []
+/** Names of other letters depend on the client's encoding: they are left to the server. */
+const ASCII = /^[\x20-\x7e]*$/
 const REFUSED_TAIL = Buffer.from(`${REFUSED_TEXT}\0\0\0`)
 
 /** Where a name lies in its chunk. */
@@ -132,7 +134,7 @@ export class StatementNames {
       return
     }
     for (const name of effects.deallocates) {
-      if (!this.#named.remove(bytesAsName(name))) continue
+      if (!ASCII.test(name) || !this.#named.remove(name)) continue
       server.owe(isSimple ? 'hiddenTrial' : 'hiddenParse')
       frames.insert(parse(name, EMPTY_TAIL))
       if (!isSimple) continue
@@ -145,7 +147,7 @@ export class StatementNames {
   #beforeExecute(names: readonly string[], { server, frames }: Passage): readonly string[] {
     const lent: string[] = []
     for (const name of names) {
-      const statement = this.#named.get(bytesAsName(name))
+      const statement = ASCII.test(name) ? this.#named.get(name) : undefined
       if (statement === undefined) continue
       server.owe('hiddenTrial')
       server.owe('hiddenSync')
@@ -268,11 +270,6 @@ export class StatementNames {
     if (name.start === name.end || server.isSkipping) return undefined
     return this.#named.get(frame.chunk.toString('latin1', name.start, name.end))
   }
-}
-
-/** Names are held as their bytes, whatever the client's encoding. */
-function bytesAsName(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1')
 }
 
 function refuseParse(refusal: Buffer, { server, frames }: Passage): FrameFate {

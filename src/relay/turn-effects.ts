@@ -8,6 +8,8 @@ export interface TurnEffects {
   readonly settings: ReadonlySet<string>
   /** Some setting may have been set of which no name is known. */
   readonly mayTouchAnySetting: boolean
+  /** A statement was run that SQL prepared: what it does was told then. */
+  readonly hasExecutes: boolean
   /** A text was too long to be looked at: anything may have been done. */
   readonly isUnscanned: boolean
 }
@@ -17,6 +19,7 @@ interface Gathered extends TurnEffects {
   readonly undoes: Set<StateKind>
   readonly settings: Set<string>
   mayTouchAnySetting: boolean
+  hasExecutes: boolean
   isUnscanned: boolean
 }
 
@@ -30,6 +33,7 @@ export class TurnEffectsGatherer {
     for (const kind of effects.undoes) gathered.undoes.add(kind)
     for (const name of effects.settings) gathered.settings.add(name)
     gathered.mayTouchAnySetting ||= effects.mayTouchAnySetting
+    gathered.hasExecutes ||= effects.executes.length > 0
   }
 
   addUnscanned(): void {
@@ -49,6 +53,7 @@ export class TurnEffectsGatherer {
       undoes: new Set(),
       settings: new Set(),
       mayTouchAnySetting: false,
+      hasExecutes: false,
       isUnscanned: false,
     }
     return this.#effects

@@ -1,6 +1,7 @@
 import type { Route } from '../catalog/route.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { Pool } from '../pool/pool.ts'
+import type { EffectsPolicy } from '../relay/effects-watch.ts'
 import type { Roaming } from '../relay/request-stream.ts'
 import type { StatementTable } from '../relay/statement-table.ts'
 import { foldCase } from '../sql/fold-case.ts'
@@ -10,7 +11,7 @@ import { restingSettings } from '../tenancy/link.ts'
 import { errorResponse } from '../wire/backend-messages.ts'
 import type { KeepPolicy } from './kept-state.ts'
 import { PinRefusedError } from './session-errors.ts'
-import type { SessionOptions } from './session-parts.ts'
+import type { SessionOptions, SessionParts } from './session-parts.ts'
 
 /** What a login has led to. */
 export interface Admission {
@@ -36,39 +37,61 @@ const FIXED_PARAMETERS: ReadonlySet<string> = new Set([
 ])
 const IDENTITY_SETTINGS = ['role', 'session_authorization']
 
+/** Gives back what a login took of the house. */
+export function depart(
+  { pool, route, cancelId }: Pick<Admission, 'pool' | 'route'> & { readonly cancelId: number },
+  { cancelKeys, pools, tenantGate }: SessionParts,
+): void {
+  cancelKeys.revoke(cancelId)
+  pools.leave(pool)
+  tenantGate.leave(route.tenant)
+}
+
+/** Clients with the same link share one: there may be thousands of them. */
+const policies = new WeakMap<Link, KeepPolicy & EffectsPolicy>()
+
 /** What is needed to follow a client from one server connection to the next. */
 export function roaming(admission: Admission, table: StatementTable): Roaming | undefined {
   const { route, link, options } = admission
   if (route.pool.mode === 'session') return undefined
-  const policy = keepPolicy(admission)
   return {
     statements: { table, family: table.family(link.tenantKey), limits: options.statements },
-    effects: {
-      link,
-      refusal: policy.isRefusing ? (effects) => refusal(effects, policy) : () => undefined,
-    },
+    effects: keepPolicy(admission),
   }
 }
 
 /** What may be done with the session state of a client in transaction mode. */
-export function keepPolicy({ route, link, options, parameters }: Admission): KeepPolicy {
+export function keepPolicy(admission: Admission): KeepPolicy & EffectsPolicy {
+  const { link, options, parameters } = admission
+  const known = policies.get(link)
+  const isSame =
+    known?.parameters === parameters && known.maxCarriedBytes === options.maxCarriedBytes
+  if (known !== undefined && isSame) return known
+  const policy = buildPolicy(admission)
+  policies.set(link, policy)
+  return policy
+}
+
+function buildPolicy({ route, link, options, parameters }: Admission): KeepPolicy & EffectsPolicy {
   const resting = route.tenancy.strategy === 'database' ? [] : restingSettings(route)
   const place = new Set([...resting.map(({ name }) => foldCase(name)), ...IDENTITY_SETTINGS])
   const isFree = (name: string) => !place.has(name) && !FIXED_PARAMETERS.has(name)
   const reported = new Set(Array.from(parameters.keys(), foldCase).filter(isFree))
   const listed = route.pool.carriedSettings.map(foldCase).filter(isFree)
+  const carried = new Set([...reported, ...listed])
+  const isRefusing = route.pool.pins === 'refuse'
   return {
     link,
-    carried: new Set([...reported, ...listed]),
+    carried,
     reported,
     place,
     maxCarriedBytes: options.maxCarriedBytes,
-    isRefusing: route.pool.pins === 'refuse',
     parameters,
+    refusal: (effects) => (isRefusing ? refusal(effects, carried) : undefined),
   }
 }
 
-function refusal(effects: StatementEffects, { carried }: KeepPolicy): Buffer | undefined {
+function refusal(effects: StatementEffects, carried: ReadonlySet<string>): Buffer | undefined {
   const setting = effects.settings.find((name) => !carried.has(name))
   const isAboutSettings = setting !== undefined || effects.mayTouchAnySetting
   const kind = [...effects.makes].find(

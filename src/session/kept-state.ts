@@ -22,8 +22,6 @@ export interface KeepPolicy {
   readonly place: ReadonlySet<string>
   /** Most bytes of the names and values that are carried. */
   readonly maxCarriedBytes: number
-  /** State that can't be carried is undone, not kept. */
-  readonly isRefusing: boolean
   /** ParameterStatus values of the greeting. */
   readonly parameters: ReadonlyMap<string, string>
 }
@@ -48,6 +46,8 @@ export class KeptState {
   readonly #pinnedSettings = new Set<string>()
   #link: Link
   #isIndelible = false
+  /** A statement that SQL prepared may make state of its own whenever it is executed. */
+  #hasPreparedMore = false
 
   constructor(policy: KeepPolicy) {
     this.#policy = policy
@@ -81,7 +81,7 @@ export class KeptState {
     for (const [name, value] of changed) this.#reported(name, value)
     if (changed.size > 0) this.#relink()
     if (effects === undefined) return undefined
-    this.#noteIndelible(effects)
+    this.#noteUnaskable(effects)
     return this.#questions(effects)
   }
 
@@ -105,14 +105,17 @@ export class KeptState {
     this.#pinnedSettings.clear()
   }
 
-  #noteIndelible({ makes, settings }: TurnEffects): void {
+  #noteUnaskable({ makes, settings, mayTouchAnySetting }: TurnEffects): void {
     if (makes.has('load')) this.#pins.add('load')
-    if (settings.has(SEED)) this.#pinSetting(SEED)
+    for (const name of settings) if (!isAskable(name)) this.#pinSetting(name)
     this.#isIndelible ||= makes.has('load') || settings.has(SEED)
+    const isMore = makes.size > 1 || mayTouchAnySetting || settings.size > 0
+    this.#hasPreparedMore ||= makes.has('prepare') && isMore
   }
 
   #questions(effects: TurnEffects): FactsWanted | undefined {
-    const isOpen = effects.isUnscanned || effects.makes.has('code') || this.#pins.has('unknown')
+    const isHidden = effects.makes.has('code') || (effects.hasExecutes && this.#hasPreparedMore)
+    const isOpen = effects.isUnscanned || isHidden || this.#pins.has('unknown')
     const kinds = new Set(
       ASKABLE.filter(
         (kind) =>
@@ -120,7 +123,7 @@ export class KeptState {
       ),
     )
     const named = [...effects.settings].filter(
-      (name) => name !== SEED && !this.#policy.reported.has(name),
+      (name) => isAskable(name) && !this.#policy.reported.has(name),
     )
     const customSettings = named.filter(isCustom)
     if (isOpen || effects.mayTouchAnySetting) {
@@ -147,7 +150,7 @@ export class KeptState {
         ? [...facts.settings.keys(), ...this.#carried.keys(), ...this.#pinnedSettings]
         : wanted.settings
     for (const name of new Set([...names, ...wanted.customSettings])) {
-      if (name !== SEED) this.#setting(name, { value: facts.settings.get(name), isWhole })
+      if (isAskable(name)) this.#setting(name, { value: facts.settings.get(name), isWhole })
     }
   }
 
@@ -217,4 +220,9 @@ export class KeptState {
 /** The server keeps no list of these: they have to be asked for by name. */
 function isCustom(name: string): boolean {
   return name.includes('.') || name === 'role' || name === 'session_authorization'
+}
+
+/** A name of other letters depends on the client's encoding. */
+function isAskable(name: string): boolean {
+  return name !== SEED && /^[\x20-\x7e]*$/.test(name)
 }

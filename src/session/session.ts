@@ -1,6 +1,7 @@
+// biome-ignore-all lint/style/noExcessiveLinesPerFile: one machine of states, whose moves are read together
 import type { Socket } from 'node:net'
 import type { ProxyError } from '../base/proxy-error.ts'
-import { forwardCancel } from '../cancel/forward-cancel.ts'
+import { QueryCanceler } from '../cancel/query-canceler.ts'
 import type { PoolMode, Route } from '../catalog/route.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { CloseReason } from '../pool/pool-observer.ts'
@@ -10,21 +11,16 @@ import { RequestStream } from '../relay/request-stream.ts'
 import { ServerLostError } from '../server/server-errors.ts'
 import type { SessionFacts } from '../server/session-facts.ts'
 import type { Link } from '../tenancy/link.ts'
-import { type Admission, keepPolicy, roaming } from './admission.ts'
+import { type Admission, depart, roaming } from './admission.ts'
 import { cancelAnswer } from './cancel-answer.ts'
 import { Deadline } from './deadline.ts'
 import { endClient } from './end-client.ts'
-import { KeptState } from './kept-state.ts'
+import { overdueOf } from './overdue.ts'
 import { requestReadiness } from './request-readiness.ts'
-import {
-  foreseen,
-  IdleClientError,
-  IdleInTransactionError,
-  QueryTimeoutError,
-  ShutdownError,
-} from './session-errors.ts'
+import { foreseen, QueryTimeoutError, ShutdownError } from './session-errors.ts'
 import type { SessionParts } from './session-parts.ts'
 import { CLOSED, IDLE, isHolding, move, type SessionState } from './session-state.ts'
+import { StateKeeper, type TurnOutcome } from './state-keeper.ts'
 
 /** Why a session ends: `error` is told to the client, `reason` to the pool. */
 interface End {
@@ -47,11 +43,11 @@ export class Session implements Waiter {
   readonly #requests: RequestStream
   readonly #relay: Relay
   readonly #deadline: Deadline
-  readonly #kept: KeptState
+  readonly #canceler: QueryCanceler
+  readonly #keeper: StateKeeper
   #cancelId = 0
   #state: SessionState = IDLE
   #isDraining = false
-  #isCanceling = false
   /** The running request met its time limit, and the server was asked to give it up. */
   #isOverdue = false
   /** The running request lost its server connection once before it was sent. */
@@ -65,7 +61,12 @@ export class Session implements Waiter {
     this.#socket = socket
     this.#admission = admission
     this.#parts = parts
-    this.#kept = new KeptState(keepPolicy(admission))
+    this.#keeper = new StateKeeper(admission)
+    this.#canceler = new QueryCanceler({
+      target: admission.route.target,
+      pool: admission.pool,
+      timeoutMs: admission.options.cancelMs,
+    })
     this.#requests = new RequestStream(roaming(admission, parts.statementTable))
     const { parameters } = admission
     this.#relay = new Relay({
@@ -102,7 +103,7 @@ export class Session implements Waiter {
   }
 
   get link(): Link {
-    return this.#kept.link
+    return this.#keeper.link
   }
 
   granted(lease: Lease): void {
@@ -143,15 +144,8 @@ export class Session implements Waiter {
   factsTold(facts: SessionFacts | undefined, isContinued: boolean): void {
     const state = this.#state
     if (state.kind !== 'asking') return
-    const { server } = state.lease
-    const reasons = this.#kept.told(state.wanted, facts)
-    if (this.#kept.isPinned && this.route.pool.pins === 'refuse') {
-      this.#kept.unpin()
-      server.markDirty()
-    } else {
-      server.adopt(this.#kept.link, state.wanted.kinds.size > 0)
-      for (const reason of reasons) this.#parts.observer.pinned(this.route.tenant, reason)
-    }
+    const reasons = this.#keeper.told(state.lease.server, state.wanted, facts)
+    for (const reason of reasons) this.#parts.observer.pinned(this.route.tenant, reason)
     if (!isContinued) return
     this.#move({ kind: 'active', lease: state.lease })
     this.#deadline.set(this.route.timeouts.queryMs)
@@ -175,22 +169,10 @@ export class Session implements Waiter {
     const state = this.#state
     if (state.kind === 'waiting') this.#cancelWait(state.requests)
     if (!isHolding(state)) return
-    const { server } = state.lease
-    // A server that gave no cancel key can't be asked.
-    if (server.processId === 0) return
-    if (this.#isCanceling || server.isSettled || server.isOccupied) return
-    this.#isCanceling = true
-    const { pool, options } = this.#admission
-    const endHold = pool.holdForCancel(server)
     try {
-      await forwardCancel(this.route.target, server, { timeoutMs: options.cancelMs })
+      await this.#canceler.cancel(state.lease.server)
     } catch (error) {
-      // It may still be on its way: whatever runs there next must not be hit by it.
-      server.distrust()
-      this.#parts.logger.warn('cancel not forwarded', this.#fields(String(error)))
-    } finally {
-      this.#isCanceling = false
-      endHold()
+      this.#warn('cancel not forwarded', String(error))
     }
   }
 
@@ -209,8 +191,13 @@ export class Session implements Waiter {
   }
 
   #received(chunk: Buffer): void {
+    this.#attempt(() => this.#take(chunk))
+  }
+
+  /** What goes wrong in it is told to the client, as its last word. */
+  #attempt(work: () => void): void {
     try {
-      this.#take(chunk)
+      work()
     } catch (error) {
       this.#close({ error: foreseen(error), reason: 'busy' })
     }
@@ -267,20 +254,16 @@ export class Session implements Waiter {
   #begin(lease: Lease, requests: readonly Buffer[]): void {
     this.#move({ kind: 'active', lease })
     this.#deadline.set(this.route.timeouts.queryMs)
-    try {
+    this.#attempt(() => {
       this.#relay.begin(lease.server, lease.server.beginLink(this.link), requests)
       this.#leaveIfTerminated()
-    } catch (error) {
-      this.#close({ error: foreseen(error), reason: 'busy' })
-    }
+    })
   }
 
   /** In transaction mode: what the client made must follow it, or it must stay with that. */
   #transactionEnded(lease: Lease): void {
-    const changed = this.#relay.takeChangedParameters()
-    const wanted = this.#kept.afterTurn(this.#requests.takeEffects(), changed)
+    const wanted = this.#keeper.afterTurn(lease.server, this.#takeOutcome())
     if (wanted === undefined) {
-      if (changed.size > 0) lease.server.adopt(this.#kept.link, false)
       this.#keepOrRelease(lease)
       return
     }
@@ -289,10 +272,17 @@ export class Session implements Waiter {
     this.#relay.ask(wanted)
   }
 
+  #takeOutcome(): TurnOutcome {
+    return {
+      effects: this.#requests.takeEffects(),
+      changed: this.#relay.takeChangedParameters(),
+    }
+  }
+
   #keepOrRelease(lease: Lease): void {
     this.#deadline.set(this.route.timeouts.idleClientMs)
     if (this.#isDraining) this.#close({ error: new ShutdownError(), reason: 'drain' })
-    else if (!this.#kept.isPinned) this.#release(lease)
+    else if (!this.#keeper.isPinned) this.#release(lease)
     else if (this.#state.kind === 'asking') this.#move({ kind: 'active', lease })
   }
 
@@ -332,17 +322,10 @@ export class Session implements Waiter {
   }
 
   #expired(): void {
-    const { idleClientMs, idleInTransactionMs, queryMs } = this.route.timeouts
-    const state = this.#state
-    if (state.kind === 'idle') {
-      this.#close({ error: new IdleClientError(idleClientMs), reason: 'timeout' })
-    } else if (isHolding(state) && !state.lease.server.isSettled) {
-      this.#cancelOverdue(queryMs)
-    } else if (state.kind === 'active' && state.lease.server.transactionStatus === 'idle') {
-      this.#close({ error: new IdleClientError(idleClientMs), reason: 'timeout' })
-    } else if (state.kind === 'active') {
-      this.#close({ error: new IdleInTransactionError(idleInTransactionMs), reason: 'timeout' })
-    }
+    const { timeouts } = this.route
+    const overdue = overdueOf(this.#state, timeouts)
+    if (overdue.kind === 'query') this.#cancelOverdue(timeouts.queryMs)
+    else if (overdue.kind === 'client') this.#close({ error: overdue.error, reason: 'timeout' })
   }
 
   /** Asks the server to give the query up, so that the client keeps its session. */
@@ -352,7 +335,7 @@ export class Session implements Waiter {
       return
     }
     this.#isOverdue = true
-    this.#parts.logger.warn('query timeout', this.#fields(`ran for ${queryMs} ms`))
+    this.#warn('query timeout', `ran for ${queryMs} ms`)
     void this.cancel()
     this.#deadline.set(this.#admission.options.cancelMs)
   }
@@ -363,47 +346,32 @@ export class Session implements Waiter {
     if (state.kind === 'closed') return
     this.#move(CLOSED)
     this.#deadline.stop()
+    const outcome = this.#takeOutcome()
     this.#relay.end()
     if (state.kind === 'waiting') this.#admission.pool.abandon(this)
-    if (isHolding(state)) this.#giveBack(state.lease, end)
+    if (isHolding(state)) this.#giveBack(state.lease, end.reason, outcome)
     this.#say(end.error)
-    const { cancelKeys, sessions, pools, tenantGate, observer } = this.#parts
-    cancelKeys.revoke(this.#cancelId)
-    sessions.remove(this)
-    pools.leave(this.#admission.pool)
-    tenantGate.leave(this.route.tenant)
-    observer.closed(this.route.tenant, end.error)
+    this.#parts.sessions.remove(this)
+    depart({ ...this.#admission, cancelId: this.#cancelId }, this.#parts)
+    this.#parts.observer.closed(this.route.tenant, end.error)
   }
 
-  #giveBack(lease: Lease, end: End): void {
-    if (!lease.server.isClean || !this.#requests.isBetweenFrames) {
-      lease.discard(end.reason)
-      return
-    }
-    if (this.#kept.isIndelible) {
-      lease.discard('indelible')
-      return
-    }
-    // What the client did to it in its session was never undone.
-    if (this.mode === 'session' || this.#kept.isPinned) lease.server.markDirty()
-    lease.release()
+  #giveBack(lease: Lease, reason: CloseReason, outcome: TurnOutcome): void {
+    const { server } = lease
+    if (!server.isClean || !this.#requests.isBetweenFrames) lease.discard(reason)
+    else if (this.#keeper.left(server, outcome)) lease.release()
+    else lease.discard('indelible')
   }
 
   #say(error: ProxyError | undefined): void {
     const isSayable = !(error instanceof ServerLostError) || error.isReportable
-    if (error !== undefined) {
-      this.#parts.logger.warn('session ended', { ...this.#fields(error.message), code: error.code })
-    }
+    if (error !== undefined) this.#warn('session ended', error.message, error.code)
     endClient(this.#socket, isSayable ? error : undefined)
   }
 
-  #fields(detail: string): Record<string, string | number> {
-    return {
-      session: this.id,
-      tenant: this.route.tenant,
-      login: this.route.login,
-      detail,
-    }
+  #warn(message: string, detail: string, code?: string): void {
+    const { tenant, login } = this.route
+    this.#parts.logger.warn(message, { session: this.id, tenant, login, detail, code })
   }
 
   #move(next: SessionState): void {

@@ -1,4 +1,4 @@
-import type { PoolCounts } from '../pool/pool.ts'
+import type { PoolCounts } from '../pool/pool-parts.ts'
 
 /** A pool as metrics see it. */
 export interface WatchedPool {

@@ -1,0 +1,33 @@
+import type { Clock } from '../base/clock.ts'
+import type { OpenedServer } from '../server/login.ts'
+import type { ServerAddress } from '../server/server-errors.ts'
+import type { Link } from '../tenancy/link.ts'
+import type { PoolObserver } from './pool-observer.ts'
+import type { PoolOptions } from './pool-options.ts'
+
+/** What a pool is made of. */
+export interface PoolParts {
+  /** Names the pool in logs and metrics: no secrets. */
+  readonly name: string
+  readonly address: ServerAddress
+  readonly options: PoolOptions
+  /** Opens a server connection: for one link alone, or in the pool's resting state. */
+  readonly open: (home: Link | undefined) => Promise<OpenedServer>
+  readonly observer: PoolObserver
+  readonly clock: Clock
+  /** @defaultValue `Math.random` */
+  readonly random?: () => number
+}
+
+/** How full a pool is. */
+export interface PoolCounts {
+  readonly idle: number
+  readonly leased: number
+  /** Kept back until a cancel request has reached its end. */
+  readonly canceling: number
+  readonly resetting: number
+  readonly connecting: number
+  readonly waiting: number
+  /** How long the longest wait has lasted, in ms. */
+  readonly oldestWaitMs: number
+}

@@ -1,0 +1,77 @@
+import type { TurnEffects } from '../relay/turn-effects.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
+import type { FactsWanted, SessionFacts } from '../server/session-facts.ts'
+import type { Link } from '../tenancy/link.ts'
+import { type Admission, keepPolicy } from './admission.ts'
+import { KeptState, type PinReason } from './kept-state.ts'
+
+/** What a turn of a client did. */
+export interface TurnOutcome {
+  readonly effects: TurnEffects | undefined
+  /** ParameterStatus values that changed in it. */
+  readonly changed: ReadonlyMap<string, string>
+}
+
+/**
+ * Keeps what one client leaves behind its transactions in step with the server connection that it
+ * leaves them on.
+ */
+export class StateKeeper {
+  readonly #admission: Admission
+  /** Made when the client first leaves something. */
+  #kept: KeptState | undefined
+
+  constructor(admission: Admission) {
+    this.#admission = admission
+  }
+
+  /** What the client's next server connection has to hold. */
+  get link(): Link {
+    return this.#kept?.link ?? this.#admission.link
+  }
+
+  /** The client has to keep its server connection. */
+  get isPinned(): boolean {
+    return this.#kept?.isPinned === true
+  }
+
+  /** @returns What has to be asked of the server; `undefined` when everything is known. */
+  afterTurn(server: ServerConnection, { effects, changed }: TurnOutcome): FactsWanted | undefined {
+    if (effects === undefined && changed.size === 0) return undefined
+    this.#kept ??= new KeptState(keepPolicy(this.#admission))
+    const wanted = this.#kept.afterTurn(effects, changed)
+    if (wanted === undefined) server.adopt(this.#kept.link, false)
+    return wanted
+  }
+
+  /** Takes in what the server said. Returns the reasons for which the client is pinned since now. */
+  told(
+    server: ServerConnection,
+    wanted: FactsWanted,
+    facts: SessionFacts | undefined,
+  ): readonly PinReason[] {
+    const kept = this.#kept
+    if (kept === undefined) return []
+    const reasons = kept.told(wanted, facts)
+    if (kept.isPinned && this.#admission.route.pool.pins === 'refuse') {
+      kept.unpin()
+      server.markDirty()
+      return []
+    }
+    server.adopt(kept.link, wanted.kinds.size > 0)
+    return reasons
+  }
+
+  /**
+   * The client leaves; `last` is what it did since the last call of `afterTurn`.
+   *
+   * @returns Whether the connection can be used by others: it may hold what nothing undoes.
+   */
+  left(server: ServerConnection, { effects, changed }: TurnOutcome): boolean {
+    const isUnknown = effects !== undefined || changed.size > 0
+    const isKept = this.#admission.route.pool.mode === 'session' || this.isPinned
+    // What the client did to it was never undone, or never asked for.
+    if (isUnknown || isKept) server.markDirty()
+    return this.#kept?.isIndelible !== true
+  }
+}
