@@ -86,8 +86,9 @@ export class ClientTls {
    * what was read too early is put back with `unshift`. It is closed when this fails.
    *
    * @param signal - Gives up, with its reason as the error.
-   * @throws TlsHandshakeError - the two sides don't come to terms.
-   * @throws ClientGoneError - the client hung up.
+   * @throws TlsHandshakeError - the two sides don't come to terms, or the client hung up. A client
+   * that does so at once may take the reason with it, since its connection has no ends any more.
+   * @throws ClientGoneError - the client was gone before.
    */
   async secure(raw: Socket, signal: AbortSignal): Promise<SecuredConnection> {
     // Its close would not be heard any more.
@@ -96,7 +97,7 @@ export class ClientTls {
     let forget = () => {}
     try {
       const socket = await new Promise<TLSSocket>((resolve, reject) => {
-        const closed = () => reject(new ClientGoneError())
+        const closed = () => reject(new TlsHandshakeError('the client hung up'))
         const aborted = () => reject(signal.reason)
         const handshake: Handshake = {
           succeeded: resolve,

@@ -8,7 +8,7 @@ import type { FactsWanted } from '../server/session-facts.ts'
  * - `waiting`: a complete request waits for a server connection.
  * - `active`: a server connection is leased; a pinned client is so between its transactions too.
  * - `asking`: the transaction is over, and the server is asked what the session holds.
- * - `leaving`: the client said Terminate, but replies are still owed to it.
+ * - `leaving`: the client said Terminate, or is gone, but the server still owes replies.
  * - `closed`: over.
  */
 export type SessionState =
@@ -24,7 +24,7 @@ const NEXT_STATES = {
   idle: ['idle', 'waiting', 'active', 'closed'],
   waiting: ['idle', 'active', 'closed'],
   active: ['idle', 'waiting', 'active', 'asking', 'leaving', 'closed'],
-  asking: ['idle', 'active', 'closed'],
+  asking: ['idle', 'active', 'leaving', 'closed'],
   leaving: ['closed'],
   closed: [],
 } as const satisfies Record<SessionState['kind'], readonly SessionState['kind'][]>

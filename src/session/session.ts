@@ -89,8 +89,8 @@ export class Session implements Waiter {
     const socket = this.#socket
     socket.on('data', (chunk: Buffer) => this.#received(chunk))
     socket.on('drain', () => this.#drained())
-    socket.on('end', () => this.#close({ reason: 'clientGone' }))
-    socket.on('close', () => this.#close({ reason: 'clientGone' }))
+    socket.on('end', () => this.#clientGone())
+    socket.on('close', () => this.#clientGone())
     this.#deadline.set(this.route.timeouts.idleClientMs)
     const { lease } = this.#admission
     if (lease !== undefined) {
@@ -295,6 +295,15 @@ export class Session implements Waiter {
     this.#deadline.set(this.route.timeouts.idleClientMs)
     this.#socket.write(answer)
     this.#socket.resume()
+  }
+
+  /** What its server connection is being asked will be known in a moment: it is not lost for that. */
+  #clientGone(): void {
+    const state = this.#state
+    if (state.kind === 'asking') this.#move({ kind: 'leaving', lease: state.lease })
+    else if (state.kind !== 'leaving' || !state.lease.server.isOccupied) {
+      this.#close({ reason: 'clientGone' })
+    }
   }
 
   /** The client said Terminate behind its requests: what it asked for before is still done. */

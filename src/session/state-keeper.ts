@@ -20,6 +20,8 @@ export class StateKeeper {
   readonly #admission: Admission
   /** Made when the client first leaves something. */
   #kept: KeptState | undefined
+  /** The server has been asked, and has not answered. */
+  #isAsking = false
 
   constructor(admission: Admission) {
     this.#admission = admission
@@ -41,6 +43,7 @@ export class StateKeeper {
     this.#kept ??= new KeptState(keepPolicy(this.#admission))
     const wanted = this.#kept.afterTurn(effects, changed)
     if (wanted === undefined) server.adopt(this.#kept.link, false)
+    this.#isAsking = wanted !== undefined
     return wanted
   }
 
@@ -52,6 +55,7 @@ export class StateKeeper {
   ): readonly PinReason[] {
     const kept = this.#kept
     if (kept === undefined) return []
+    this.#isAsking = false
     const reasons = kept.told(wanted, facts)
     if (kept.isPinned && this.#admission.route.pool.pins === 'refuse') {
       kept.unpin()
@@ -68,7 +72,7 @@ export class StateKeeper {
    * @returns Whether the connection can be used by others: it may hold what nothing undoes.
    */
   left(server: ServerConnection, { effects, changed }: TurnOutcome): boolean {
-    const isUnknown = effects !== undefined || changed.size > 0
+    const isUnknown = this.#isAsking || effects !== undefined || changed.size > 0
     const isKept = this.#admission.route.pool.mode === 'session' || this.isPinned
     // What the client did to it was never undone, or never asked for.
     if (isUnknown || isKept) server.markDirty()

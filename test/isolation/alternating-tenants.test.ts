@@ -29,7 +29,7 @@ const STATES = [
   {
     name: 'a temporary table',
     leave: 'CREATE TEMP TABLE leftover (secret text)',
-    find: "SELECT relname AS found FROM pg_class WHERE relname = 'leftover'",
+    find: "SELECT relname AS found FROM pg_class WHERE relname = 'leftover' AND relnamespace = pg_my_temp_schema()",
   },
   {
     name: 'a temporary table that shadows',

@@ -16,7 +16,7 @@ const MOVES: Readonly<Record<string, readonly string[]>> = {
   idle: ['idle', 'waiting', 'active', 'closed'],
   waiting: ['idle', 'active', 'closed'],
   active: ['idle', 'waiting', 'active', 'asking', 'leaving', 'closed'],
-  asking: ['idle', 'active', 'closed'],
+  asking: ['idle', 'active', 'leaving', 'closed'],
   leaving: ['closed'],
   closed: [],
 }
