@@ -2,7 +2,7 @@ import { type AdminServer, type Readiness, startAdminServer } from './admin/admi
 import { AuthQueries } from './auth/auth-queries.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { CancelKeys } from './cancel/cancel-keys.ts'
-import { FileCatalog } from './catalog/file-catalog.ts'
+import { type CatalogChange, FileCatalog } from './catalog/file-catalog.ts'
 import type { Config } from './config/config.ts'
 import { ConnectionGate } from './limits/connection-gate.ts'
 import { LoginBackoff } from './limits/login-backoff.ts'
@@ -116,6 +116,37 @@ function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House 
     logger,
     clock,
   }
+  watch(metrics, { pools, sessions, gate, catalog })
+  const reload = (next: Config) => {
+    // First what may fail: the old configuration stays whole then.
+    options = sessionOptions(next)
+    current = next
+    const change = catalog.replace(next.catalog)
+    authQueries.renew()
+    gate.setMax(next.limits.maxClients)
+    cancelGate.setMax(next.limits.maxCancels)
+    logger.setLevel(next.log.level)
+    logger.info('configuration reloaded', sizesOf(change))
+  }
+  const gates = { gate, cancelGate }
+  const listener = new Listener(gates, (socket, entrance) => acceptClient(socket, entrance, parts))
+  const drainMs = () => current.timeouts.drainMs
+  return { listener, sessions, pools, authQueries, metrics, reload, drainMs }
+}
+
+function sizesOf({ added, changed, removed }: CatalogChange): Record<string, number> {
+  return { added: added.length, changed: changed.length, removed: removed.length }
+}
+
+/** What the metrics read at each scrape. */
+interface Watched {
+  readonly pools: Pools
+  readonly sessions: Sessions
+  readonly gate: ConnectionGate
+  readonly catalog: FileCatalog
+}
+
+function watch(metrics: Metrics, { pools, sessions, gate, catalog }: Watched): void {
   metrics.watch({
     pools: () => pools.all(),
     sessionCount: () => sessions.count,
@@ -123,26 +154,6 @@ function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House 
     isDraining: () => sessions.isDraining,
     catalogTenants: () => catalog.tenants().length,
   })
-  const reload = (next: Config) => {
-    // First what may fail: the old configuration stays whole then.
-    options = sessionOptions(next)
-    current = next
-    const { added, changed, removed } = catalog.replace(next.catalog)
-    authQueries.renew()
-    gate.setMax(next.limits.maxClients)
-    cancelGate.setMax(next.limits.maxCancels)
-    logger.setLevel(next.log.level)
-    logger.info('configuration reloaded', {
-      added: added.length,
-      changed: changed.length,
-      removed: removed.length,
-    })
-  }
-  const listener = new Listener({ gate, cancelGate }, (socket, entrance) =>
-    acceptClient(socket, entrance, parts),
-  )
-  const drainMs = () => current.timeouts.drainMs
-  return { listener, sessions, pools, authQueries, metrics, reload, drainMs }
 }
 
 async function listen(listener: Listener, config: Config, admin: AdminServer): Promise<number> {

@@ -8,6 +8,8 @@ export interface TurnEffects {
   readonly settings: ReadonlySet<string>
   /** Some setting may have been set of which no name is known. */
   readonly mayTouchAnySetting: boolean
+  /** Every setting was reset: RESET ALL, DISCARD ALL. */
+  readonly resetsAll: boolean
   /** A statement was run that SQL prepared: what it does was told then. */
   readonly hasExecutes: boolean
   /** A text was too long to be looked at: anything may have been done. */
@@ -19,6 +21,7 @@ interface Gathered extends TurnEffects {
   readonly undoes: Set<StateKind>
   readonly settings: Set<string>
   mayTouchAnySetting: boolean
+  resetsAll: boolean
   hasExecutes: boolean
   isUnscanned: boolean
 }
@@ -33,6 +36,7 @@ export class TurnEffectsGatherer {
     for (const kind of effects.undoes) gathered.undoes.add(kind)
     for (const name of effects.settings) gathered.settings.add(name)
     gathered.mayTouchAnySetting ||= effects.mayTouchAnySetting
+    gathered.resetsAll ||= effects.resets === 'all'
     gathered.hasExecutes ||= effects.executes.length > 0
   }
 
@@ -53,6 +57,7 @@ export class TurnEffectsGatherer {
       undoes: new Set(),
       settings: new Set(),
       mayTouchAnySetting: false,
+      resetsAll: false,
       hasExecutes: false,
       isUnscanned: false,
     }

@@ -7,7 +7,7 @@ import { readDnsNames } from './certificate-names.ts'
 import { ClientGoneError, TlsHandshakeError } from './session-errors.ts'
 
 /** The name of Postgres' protocol in ALPN. */
-export const ALPN_PROTOCOL = 'postgresql'
+const ALPN_PROTOCOL = 'postgresql'
 
 /**
  * No session is resumed: a client that reconnects shows its certificate anew. Renegotiation only

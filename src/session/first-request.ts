@@ -9,7 +9,7 @@ const ENCRYPTED = Buffer.from('S')
 const NOT_ENCRYPTED = Buffer.from('N')
 
 /** What a client has come for. */
-export type FirstRequest = Extract<FirstPacket, { kind: 'startup' | 'cancel' }>
+type FirstRequest = Extract<FirstPacket, { kind: 'startup' | 'cancel' }>
 
 /**
  * Reads up to the startup or the cancel request, and starts TLS on the way, at once or when the

@@ -126,7 +126,8 @@ export class KeptState {
       (name) => isAskable(name) && !this.#policy.reported.has(name),
     )
     const customSettings = named.filter(isCustom)
-    if (isOpen || effects.mayTouchAnySetting) {
+    const isReset = effects.resetsAll && this.#carried.size + this.#pinnedSettings.size > 0
+    if (isOpen || effects.mayTouchAnySetting || isReset) {
       const unlisted = [...this.#policy.place, ...this.#pinnedSettings].filter(isCustom)
       return {
         kinds,

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/style/noExcessiveLinesPerFile: one machine of states, whose moves are read together
 import type { Socket } from 'node:net'
 import type { ProxyError } from '../base/proxy-error.ts'
-import { QueryCanceler } from '../cancel/query-canceler.ts'
+import { cancelQuery } from '../cancel/cancel-query.ts'
 import type { PoolMode, Route } from '../catalog/route.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { CloseReason } from '../pool/pool-observer.ts'
@@ -43,7 +43,6 @@ export class Session implements Waiter {
   readonly #requests: RequestStream
   readonly #relay: Relay
   readonly #deadline: Deadline
-  readonly #canceler: QueryCanceler
   readonly #keeper: StateKeeper
   #cancelId = 0
   #state: SessionState = IDLE
@@ -62,11 +61,6 @@ export class Session implements Waiter {
     this.#admission = admission
     this.#parts = parts
     this.#keeper = new StateKeeper(admission)
-    this.#canceler = new QueryCanceler({
-      target: admission.route.target,
-      pool: admission.pool,
-      timeoutMs: admission.options.cancelMs,
-    })
     this.#requests = new RequestStream(roaming(admission, parts.statementTable))
     const { parameters } = admission
     this.#relay = new Relay({
@@ -169,8 +163,10 @@ export class Session implements Waiter {
     const state = this.#state
     if (state.kind === 'waiting') this.#cancelWait(state.requests)
     if (!isHolding(state)) return
+    const { pool, route, options } = this.#admission
     try {
-      await this.#canceler.cancel(state.lease.server)
+      const place = { target: route.target, pool, timeoutMs: options.cancelMs }
+      await cancelQuery(state.lease.server, place)
     } catch (error) {
       this.#warn('cancel not forwarded', String(error))
     }

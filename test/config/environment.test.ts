@@ -2,13 +2,36 @@
 import t from 'tap'
 import { valueAt } from '../../src/config/setting-path.ts'
 import { type SettingRow, settingPaths } from '../../src/config/setting-paths.ts'
+import { TestAuthority } from '../support/certificates.ts'
 import { load, problemsOf } from './config-fixture.ts'
+
+const authority = await TestAuthority.create()
+t.teardown(() => authority.remove())
+
+/** TLS needs all of its files, and some settings need TLS. */
+const TLS_FILES = {
+  PGUSHER_TLS_CLIENT_CERT: authority.own.certFile,
+  PGUSHER_TLS_CLIENT_KEY: authority.own.keyFile,
+  PGUSHER_TLS_CLIENT_CA: authority.own.certFile,
+}
+const NEEDS_TLS = /^(?:tls\.|tenancy\.tag\.(?:sni|certificate)$)/
 
 /** A value that each setting takes, other than its default. */
 const OTHER_VALUES: Readonly<Record<string, string>> = {
+  'listen.socketMode': '0770',
+  'listen.socketDir': '/run/pgusher',
+  'tls.client.mode': 'disable',
+  'tls.client.cert': authority.caFile,
+  'tls.client.key': authority.own.keyFile,
+  'tls.client.ca': authority.caFile,
+  'tenancy.tag.sni': '{tenant}.db.example.com',
+  'tenancy.tag.certificate': '{tenant}',
+  'pool.pins': 'refuse',
+  'pool.carriedSettings': '["work_mem"]',
   'listen.host': '::1',
   'admin.host': '::1',
   'auth.method': 'md5',
+  'auth.channelBinding': 'disable',
   'pool.mode': 'session',
   'pool.backoffMinMs': '101',
   'pool.lifetimeJitter': '0.5',
@@ -37,8 +60,10 @@ for (const row of settingPaths()) {
   if (variable === undefined || ['logins', 'servers', 'tenants'].includes(path)) continue
   t.test(`${variable} wins over the file`, async (t) => {
     const text = `tenants: [${ACME.replace('${env:PW}', 'x')}]\nlog: { level: error }`
-    const config = load(text, { [variable]: otherValue(row) })
-    t.equal(String(valueAt(config, path.split('.'))), otherValue(row))
+    const files = NEEDS_TLS.test(path) ? TLS_FILES : {}
+    const config = load(text, { ...files, [variable]: otherValue(row) })
+    const value = valueAt(config, path.split('.'))
+    t.equal(Array.isArray(value) ? JSON.stringify(value) : String(value), otherValue(row))
   })
 }
 
