@@ -8,6 +8,9 @@ import { logInToAsk } from './auth-login.ts'
 /** An unused connection is closed after so long. */
 const IDLE_MS = 60_000
 
+/** Class of the SQLSTATEs with which a server ends connections. */
+const OPERATOR_INTERVENTION = '57P'
+
 type Rows = readonly (readonly unknown[])[]
 
 /** What stands around the connections of one `authQuery`. */
@@ -66,7 +69,7 @@ export class AuthConnections {
     try {
       return await this.#askOver(kept, login, signal)
     } catch (error) {
-      if (error instanceof pg.DatabaseError || signal.aborted) throw error
+      if (isAnswer(error) || signal.aborted) throw error
       // It may have died while nobody looked; that says nothing about the server.
       return this.#askOver(await this.#open(signal), login, signal)
     }
@@ -146,6 +149,11 @@ export class AuthConnections {
     this.#busy -= 1
     if (this.#busy === 0 && this.#idle.length === 0) this.#parts.emptied()
   }
+}
+
+/** Whether the server refused the query, rather than ended the connection. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code?.startsWith(OPERATOR_INTERVENTION) !== true
 }
 
 function end(client: pg.Client): void {

@@ -1,4 +1,4 @@
-import { chmod, unlink } from 'node:fs/promises'
+import { chmod, lstat, unlink } from 'node:fs/promises'
 import { connect, type Server } from 'node:net'
 import { ListenError } from './listener-errors.ts'
 
@@ -22,15 +22,15 @@ export async function listenOnSocket(server: Server, options: SocketOptions): Pr
     await bind(server, options)
   } catch (error) {
     const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
-    if (!isTaken || (await isAnswered(path))) throw listenError(path, error)
-    await retry(server, options)
+    if (!isTaken || !(await isLeftBehind(path))) throw listenError(path, error)
+    await replace(server, options)
   }
   await chmod(path, mode).catch((error: unknown) => {
     throw listenError(path, error)
   })
 }
 
-async function retry(server: Server, options: SocketOptions): Promise<void> {
+async function replace(server: Server, options: SocketOptions): Promise<void> {
   try {
     await unlink(options.path)
     await bind(server, options)
@@ -49,15 +49,17 @@ function bind(server: Server, { path, backlog }: SocketOptions): Promise<void> {
   })
 }
 
-/** Whether a process listens there. What refuses for another reason is not ours to remove. */
-function isAnswered(path: string): Promise<boolean> {
+/** Whether it is a socket on which nobody listens. Plain files refuse connections just so. */
+async function isLeftBehind(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined)
+  if (found?.isSocket() !== true) return false
   return new Promise((resolve) => {
     const socket = connect(path)
     socket.on('connect', () => {
       socket.destroy()
-      resolve(true)
+      resolve(false)
     })
-    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'))
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'))
   })
 }
 

@@ -142,6 +142,11 @@ export class Relay implements ReplySink {
     server.write(server.beginAsk(wanted))
   }
 
+  /** What the client sent while the server was asked is not for it any more. */
+  dropHeld(): void {
+    if (this.#turn.kind === 'asking') this.#turn.held.length = 0
+  }
+
   /** ParameterStatus values that the client's own requests have changed since the last call. */
   takeChangedParameters(): ReadonlyMap<string, string> {
     if (this.#turn.kind === 'none') return NO_CHANGES

@@ -20,26 +20,27 @@ export function pass(server: ServerConnection, owed: Owed): FrameFate {
 
 /** Sends a statement that the server does not hold, ahead of the frame that needs it. */
 export function prepare(statement: Statement, passage: Passage): void {
-  if (isReady(statement, passage)) return
   const { server, frames } = passage
+  const isHeld = server.statements.use(statement)
+  if (isHeld && !server.statements.isUnsure(statement, server.batch)) return
+  makeFree(statement, passage)
   server.owe('hiddenParse', server.statements.begin(statement, server.batch))
   frames.insert(parse(statement.serverName, statement.tail))
 }
 
 /**
- * Whether the server holds the statement for certain. If not, its name there is free behind what
- * is sent now: whatever may still stand under it is closed.
+ * Makes room for a Parse of the statement: its name on the server is free behind what is sent now,
+ * whatever stands under it. A Parse of the client's own is always done: it asks for a plan of the
+ * tables as they are now.
  */
-export function isReady(statement: Statement, passage: Passage): boolean {
+export function makeFree(statement: Statement, passage: Passage): void {
   const { server, frames } = passage
   if (!server.statements.use(statement)) {
     makeRoom(statement, passage)
-    return false
+    return
   }
-  if (!server.statements.isUnsure(statement, server.batch)) return true
   server.owe('hiddenClose')
   frames.insert(closeStatement(statement.serverName))
-  return false
 }
 
 /** Enters a statement among those that the server holds, closing others if need be. */

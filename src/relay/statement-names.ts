@@ -11,7 +11,7 @@ import { StatementTooLongError } from './relay-errors.ts'
 import {
   both,
   endOfString,
-  isReady,
+  makeFree,
   type Passage,
   pass,
   prepare,
@@ -187,10 +187,7 @@ export class StatementNames {
   #parseAs(name: string, statement: Statement, passage: Passage): FrameFate {
     const { server } = passage
     const naming = this.#named.give(name, statement, server.batch)
-    if (isReady(statement, passage)) {
-      server.owe('inventedParse', naming)
-      return 'drop'
-    }
+    makeFree(statement, passage)
     const parsing = server.statements.begin(statement, server.batch)
     return sendParse({ statement, change: both(naming, parsing) }, passage)
   }

@@ -7,7 +7,7 @@ import { BackendCode } from '../wire/message-codes.ts'
  * `link`, `ask` and `restore` are queries of the proxy's own; `hiddenParse`, `hiddenClose`,
  * `hiddenTrial` (a Parse that may fail without harm) and `hiddenSync` are its messages among the
  * client's. Their replies are dropped.
- * `inventedParse` and `inventedClose` are the client's messages that were not sent on: their
+ * `inventedClose` is a message of the client's that was not sent on: its
  * replies come from the proxy, at the same place in the stream. `copyEnd` (CopyDone or CopyFail)
  * is owed nothing of its own; it marks its place among the others.
  */
@@ -28,7 +28,6 @@ export type Owed =
   | 'hiddenClose'
   | 'hiddenTrial'
   | 'hiddenSync'
-  | 'inventedParse'
   | 'inventedClose'
 
 /** A query of the proxy's own that stands apart from the client's. */
@@ -71,7 +70,6 @@ const PLAIN = {
   hiddenClose: { owed: 'hiddenClose', change: undefined },
   hiddenTrial: { owed: 'hiddenTrial', change: undefined },
   hiddenSync: { owed: 'hiddenSync', change: undefined },
-  inventedParse: { owed: 'inventedParse', change: undefined },
   inventedClose: { owed: 'inventedClose', change: undefined },
 } as const satisfies { [Kind in Owed]: Entry & { readonly owed: Kind } }
 
@@ -212,17 +210,15 @@ export class ReplyLedger {
     this.#entries.push(change === undefined ? PLAIN[owed] : { owed, change })
   }
 
-  /** Takes the invented replies that are due before whatever the server says next. */
-  takeInvented(): readonly ('inventedParse' | 'inventedClose')[] | undefined {
-    let due: ('inventedParse' | 'inventedClose')[] | undefined
-    for (;;) {
-      const owed = this.#entries[this.#first]?.owed
-      if (owed !== 'inventedParse' && owed !== 'inventedClose') return due
-      due ??= []
-      due.push(owed)
+  /** Takes the invented replies that are due before whatever the server says next: how many. */
+  takeInvented(): number {
+    let due = 0
+    while (this.#entries[this.#first]?.owed === 'inventedClose') {
+      due += 1
       this.#isUnsynced = true
       this.#finish()
     }
+    return due
   }
 
   /** Settles what a reply settles. Invented replies must have been taken before. */

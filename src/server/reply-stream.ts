@@ -1,4 +1,4 @@
-import { closeComplete, parseComplete } from '../wire/backend-messages.ts'
+import { closeComplete } from '../wire/backend-messages.ts'
 import { codeTable } from '../wire/code-table.ts'
 import type { Frame, FrameFate, FrameVisitor } from '../wire/frame-stream.ts'
 import { attentionTable, FRAME_HEAD_BYTES, FrameStream } from '../wire/frame-stream.ts'
@@ -174,10 +174,7 @@ export class ReplyStream implements FrameVisitor {
   /** Invented replies at the head of the ledger, which no reply of the server will bring out. */
   takeInvented(): Buffer | undefined {
     const invented = this.ledger.takeInvented()
-    if (invented === undefined) return undefined
-    return Buffer.concat(
-      invented.map((owed) => (owed === 'inventedParse' ? parseComplete() : closeComplete())),
-    )
+    return invented === 0 ? undefined : Buffer.concat(new Array(invented).fill(closeComplete()))
   }
 
   #reply(frame: Frame): FrameFate {

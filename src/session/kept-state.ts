@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { TurnEffects } from '../relay/turn-effects.ts'
 import type { AskableKind, FactsWanted, SessionFacts } from '../server/session-facts.ts'
 import { foldCase } from '../sql/fold-case.ts'
+import { parseSearchPath } from '../sql/search-path.ts'
 import type { StateKind } from '../sql/statement-effects.ts'
 import { type Link, overlayLink } from '../tenancy/link.ts'
 
@@ -166,7 +168,7 @@ export class KeptState {
     // The server writes values its own way (`65536` for `64MB`): where nobody named the setting,
     // one that the link made is taken for unchanged, unless it says whom the connection acts for.
     const isOfLink = own !== undefined && isWhole && !place.has(name)
-    if (value === undefined || value === own || isOfLink) this.#dropSetting(name)
+    if (value === undefined || isOfLink || isSame(name, value, own)) this.#dropSetting(name)
     else if (carried.has(name)) this.#carrySetting(name, value)
     else this.#pinSetting(name)
   }
@@ -226,4 +228,10 @@ function isCustom(name: string): boolean {
 /** A name of other letters depends on the client's encoding. */
 function isAskable(name: string): boolean {
   return name !== SEED && /^[\x20-\x7e]*$/.test(name)
+}
+
+/** Whether two values mean the same; a search_path may be quoted in more ways than one. */
+function isSame(name: string, value: string, own: string | undefined): boolean {
+  if (value === own || own === undefined || name !== 'search_path') return value === own
+  return isDeepStrictEqual(parseSearchPath(value), parseSearchPath(own))
 }

@@ -118,7 +118,7 @@ export class Session implements Waiter {
     const state = this.#state
     this.#isOverdue = false
     this.#isSecondTry = false
-    if (state.kind === 'leaving') {
+    if (state.kind === 'leaving' || this.#requests.isTerminated) {
       this.#close({ reason: 'clientGone' })
       return
     }
@@ -296,8 +296,10 @@ export class Session implements Waiter {
   /** What its server connection is being asked will be known in a moment: it is not lost for that. */
   #clientGone(): void {
     const state = this.#state
-    if (state.kind === 'asking') this.#move({ kind: 'leaving', lease: state.lease })
-    else if (state.kind !== 'leaving' || !state.lease.server.isOccupied) {
+    if (state.kind === 'asking') {
+      this.#relay.dropHeld()
+      this.#move({ kind: 'leaving', lease: state.lease })
+    } else if (state.kind !== 'leaving' || !state.lease.server.isOccupied) {
       this.#close({ reason: 'clientGone' })
     }
   }

@@ -117,9 +117,15 @@ t.test('clients of a tenant share a statement', async (t) => {
   server.say(parseComplete(), USED)
   server.takeWritten()
   other.begin(connection, Buffer.concat([parseBytes('theirs', SQL), use('theirs')]))
-  t.strictSame(server.takeWritten(), use('pgusher_1'))
-  server.say(USED)
+  const anew = [closeBytes('S', 'pgusher_1'), parseBytes('pgusher_1', SQL), use('pgusher_1')]
+  t.strictSame(server.takeWritten(), Buffer.concat(anew), 'a Parse of its own is done')
+  server.say(closeComplete(), parseComplete(), USED)
   t.strictSame(other.takeOut(), Buffer.concat([parseComplete(), USED]))
+  other.relay.end()
+  one.relay.end()
+  one.takeOut()
+  one.begin(connection, use('mine'))
+  t.strictSame(server.takeWritten(), use('pgusher_1'))
 })
 
 t.test('two tenants do not, nor do two texts', async (t) => {
@@ -139,14 +145,16 @@ t.test('two tenants do not, nor do two texts', async (t) => {
 })
 
 t.test('a reply that is invented comes with a Flush', async (t) => {
-  const table = new StatementTable('pgusher_')
   const { server, connection } = freshServer()
-  const [one, other] = [new RelayRig(table), new RelayRig(table)]
-  one.begin(connection, prepareAndUse)
+  const rig = new RelayRig()
+  rig.begin(connection, prepareAndUse)
   server.say(parseComplete(), USED)
-  other.begin(connection, Buffer.concat([parseBytes('theirs', SQL), flush()]))
-  t.strictSame(other.takeOut(), parseComplete())
-  t.strictSame(other.turns, [])
+  rig.relay.end()
+  rig.takeOut()
+  rig.turns.length = 0
+  rig.begin(connection, Buffer.concat([closeBytes('S', 'mine'), flush()]))
+  t.strictSame(rig.takeOut(), closeComplete())
+  t.strictSame(rig.turns, [])
 })
 
 t.test('the least used goes when there is no room', async (t) => {

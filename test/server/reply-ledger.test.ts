@@ -234,13 +234,13 @@ for (const [owed, letters] of Object.entries(FIRST_REPLIES)) {
 
 t.test('invented replies are due when they come first', async (t) => {
   const ledger = new ReplyLedger()
-  for (const owed of ['inventedParse', 'bind', 'inventedClose', 'inventedParse', 'sync'] as const) {
+  for (const owed of ['inventedClose', 'bind', 'inventedClose', 'inventedClose', 'sync'] as const) {
     ledger.push(owed)
   }
-  t.strictSame(ledger.takeInvented(), ['inventedParse'])
-  t.equal(ledger.takeInvented(), undefined)
+  t.equal(ledger.takeInvented(), 1)
+  t.equal(ledger.takeInvented(), 0)
   t.equal(ledger.settle(BackendCode.bindComplete), 'pass')
-  t.strictSame(ledger.takeInvented(), ['inventedClose', 'inventedParse'])
+  t.equal(ledger.takeInvented(), 2)
   t.equal(ledger.isSettled, false)
   t.equal(ledger.settle(BackendCode.readyForQuery), 'pass')
   t.equal(ledger.isSettled, true)
@@ -248,7 +248,7 @@ t.test('invented replies are due when they come first', async (t) => {
 
 t.test('an invented reply alone leaves a Sync to come', async (t) => {
   const ledger = new ReplyLedger()
-  ledger.push('inventedParse')
+  ledger.push('inventedClose')
   ledger.takeInvented()
   t.equal(ledger.count, 0)
   t.equal(ledger.isSettled, false)
@@ -266,7 +266,7 @@ t.test('an error undoes what the server skips, the last first', async (t) => {
   t.equal(ledger.settle(BackendCode.parseComplete), 'pass')
   t.equal(ledger.settle(BackendCode.errorResponse), 'pass')
   t.strictSame(undone, ['skipped', 'failed'])
-  t.equal(ledger.takeInvented(), undefined)
+  t.equal(ledger.takeInvented(), 0)
   t.equal(ledger.count, 2)
 })
 

@@ -4,6 +4,7 @@ import type { ReplySink } from '../../src/server/reply-sink.ts'
 import type { ServerConnection } from '../../src/server/server-connection.ts'
 import type { SessionFacts } from '../../src/server/session-facts.ts'
 import {
+  closeComplete,
   errorResponse,
   noticeResponse,
   parameterStatus,
@@ -260,11 +261,11 @@ t.test('only ReadyForQuery settles it', async (t) => {
 t.test('an invented reply comes in its place, though nothing follows it', async (t) => {
   const { server, connection, sink } = serve()
   connection.owe('parse')
-  connection.owe('inventedParse')
+  connection.owe('inventedClose')
   connection.flushInvented()
   t.equal(sink.out.length, 0)
   server.say(parseComplete())
-  t.strictSame(sink.out, Buffer.concat([parseComplete(), parseComplete()]))
+  t.strictSame(sink.out, Buffer.concat([parseComplete(), closeComplete()]))
 })
 
 t.test('says goodbye at rest, and cuts the line else', async (t) => {
