@@ -53,13 +53,7 @@ const CHECKS = [
 const classes = await compile()
 await fromEverySeat(
   async (t, seat) => {
-    const args = [
-      '-Xshare:auto',
-      '-XX:TieredStopAtLevel=1',
-      '-cp',
-      `${classes}:${DRIVER}`,
-      'Pgjdbc',
-    ]
+    const args = ['-XX:TieredStopAtLevel=1', '-cp', `${classes}:${DRIVER}`, 'Pgjdbc']
     await runProgram(t, seat, { command: 'java', args, checks: CHECKS, disturbed: 'asked' })
   },
   { majors: [18] },

@@ -1,4 +1,7 @@
+import { rmSync } from 'node:fs'
+import process from 'node:process'
 import type { Test } from 'tap'
+import { TestAuthority } from '../support/certificates.ts'
 import { runTool, seatEnvironment } from '../support/driver-program.ts'
 import { acrossServers, fromEverySeat, runChecks, type Seat } from '../support/driver-seats.ts'
 import { sql } from '../support/postgres.ts'
@@ -9,23 +12,55 @@ import { PsqlSession } from './psql-session.ts'
 const SLEEP = 'SELECT pg_sleep(60);'
 
 const { libDir } = await findPostgres(18)
+const authority = await TestAuthority.create()
+process.once('exit', () => rmSync(authority.folder, { recursive: true }))
+const { certFile, keyFile } = await authority.issue({
+  commonName: 'localhost',
+  altNames: ['IP:127.0.0.1'],
+})
 
 /** Debian's programs over the libpq of Postgres 18; it gives up where protocol 3.2 is not spoken. */
-const NEWEST = { LD_LIBRARY_PATH: libDir, PGMINPROTOCOLVERSION: '3.2' }
+const NEWEST = { LD_LIBRARY_PATH: libDir, PGMINPROTOCOLVERSION: '3.2', PGSSLMODE: 'disable' }
+/** TLS from the first byte on, and a password proof that is bound to our certificate. */
+const DIRECT = {
+  ...NEWEST,
+  PGSSLNEGOTIATION: 'direct',
+  PGSSLMODE: 'verify-full',
+  PGSSLROOTCERT: authority.caFile,
+  PGCHANNELBINDING: 'require',
+}
 
 /** Fails, by a division, where anything but the tenant's row is to be seen. */
 const ownRow = (tenant: string) =>
   `SELECT 1 / (count(*) = 1 AND max(owner) = '${tenant}' AND max(id) = :id)::int FROM items;\n`
 
-await fromEverySeat((t, seat) =>
-  runChecks(t, seat, {
-    'ways to name the tenant': waysToNameTheTenant,
-    'a session across server connections': acrossConnections,
-    'Ctrl-C with a long cancel key': interrupt,
-    pgbench: benches,
-    'the older protocol': olderProtocol,
-  }),
+await fromEverySeat(
+  (t, seat) =>
+    runChecks(t, seat, {
+      'direct TLS': directTls,
+      'ways to name the tenant': waysToNameTheTenant,
+      'a session across server connections': acrossConnections,
+      'Ctrl-C with a long cancel key': interrupt,
+      pgbench: benches,
+      'the older protocol, TLS by SSLRequest': olderProtocol,
+    }),
+  { majors: [18], settings: { tls: { client: { cert: certFile, key: keyFile } } } },
 )
+
+async function directTls(t: Test, seat: Seat): Promise<void> {
+  const psql = new PsqlSession(t, { ...seatEnvironment(seat), ...DIRECT })
+  const [, tls] = await psql.ask('\\conninfo')
+  t.match(tls, /^SSL connection \(protocol: TLSv1\.3,/)
+  await acrossServers(t, seat, () => ownServer(t, seat, psql))
+  t.equal(await psql.end(), '', 'no errors')
+}
+
+async function ownServer(t: Test, seat: Seat, psql: PsqlSession): Promise<number> {
+  const answer = await psql.ask('SELECT owner, pg_backend_pid() FROM items;')
+  const [owner, pid] = answer[0]?.split('|') ?? []
+  t.equal(owner, seat.tenant)
+  return Number(pid)
+}
 
 async function waysToNameTheTenant(t: Test, seat: Seat): Promise<void> {
   const { login, tenant } = seat
@@ -39,13 +74,7 @@ async function waysToNameTheTenant(t: Test, seat: Seat): Promise<void> {
 
 async function acrossConnections(t: Test, seat: Seat): Promise<void> {
   const psql = new PsqlSession(t, { ...seatEnvironment(seat), ...NEWEST })
-  await acrossServers(t, seat, async () => {
-    const [owner, pid] = await psql.ask(
-      'SELECT owner, pg_backend_pid() FROM items \\gset\n\\echo :owner\n\\echo :pg_backend_pid',
-    )
-    t.equal(owner, seat.tenant)
-    return Number(pid)
-  })
+  await acrossServers(t, seat, () => ownServer(t, seat, psql))
   t.equal(await psql.end(), '', 'no errors')
 }
 
@@ -70,7 +99,7 @@ async function benches(t: Test, seat: Seat): Promise<void> {
       `-j${clients}`,
       '-t20',
       '-D',
-      `owner=${seat.tenant}`,
+      'id=1',
       '-f',
       script,
     ]
@@ -82,7 +111,7 @@ async function benches(t: Test, seat: Seat): Promise<void> {
 }
 
 async function olderProtocol(t: Test, seat: Seat): Promise<void> {
-  const env = { LD_LIBRARY_PATH: libDir, PGMAXPROTOCOLVERSION: '3.0' }
+  const env = { LD_LIBRARY_PATH: libDir, PGSSLMODE: 'require', PGMAXPROTOCOLVERSION: '3.0' }
   const args = ['-XAt', '-c', 'SELECT owner FROM items']
   const answer = await runTool(seat, { command: 'psql', args, env })
   t.match(answer, { exitCode: 0, stdout: `${seat.tenant}\n`, stderr: '' })

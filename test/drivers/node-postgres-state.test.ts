@@ -217,8 +217,8 @@ async function changedTable(t: Test, seat: Seat): Promise<void> {
     const { rows } = await client.query({ name, text: 'SELECT * FROM changing' })
     return rows
   }
+  await client.query('DROP TABLE IF EXISTS changing')
   await client.query('CREATE TABLE changing AS SELECT 1 AS a')
-  t.teardown(() => client.query('DROP TABLE changing'))
   await acrossServers(t, seat, async () => {
     t.strictSame(await find('before'), [{ a: 1 }])
     return pidOf(client)

@@ -17,8 +17,9 @@ export function openUrl(t: Test, url: string): Sql {
 
 /** The process of the server connection that runs this query. */
 export async function pidOf(sql: postgres.ISql<{ bigint: bigint }>): Promise<number> {
-  const [row] = await sql`SELECT pg_backend_pid() AS pid`
-  return row?.['pid']
+  const rows = await sql`SELECT pg_backend_pid() AS pid`
+  // Behind a cursor that failed, postgres.js puts the row behind empty places.
+  return rows.at(-1)?.['pid']
 }
 
 /** The tenant in the user; the database may have any name. */

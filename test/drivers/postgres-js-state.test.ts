@@ -224,6 +224,7 @@ async function discards(t: Test, seat: Seat): Promise<void> {
 async function changedTable(t: Test, seat: Seat): Promise<void> {
   const sql = open(t, seat)
   const find = async () => ({ ...(await sql`SELECT * FROM changing WHERE a = ${1}`)[0] })
+  await sql`DROP TABLE IF EXISTS changing`
   await sql`CREATE TABLE changing AS SELECT 1 AS a`
   await acrossServers(t, seat, async () => {
     t.strictSame(await find(), { a: 1 })

@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
 
+const PROGRAM = 'psql'
 const OPTIONS = ['-X', '-q', '-A', '-t', '-v', 'VERBOSITY=sqlstate']
 const END_OF_ANSWER = 'answered'
 
@@ -19,7 +20,7 @@ export class PsqlSession {
    * @param env - Of psql; libpq's variables say where to connect.
    */
   constructor(t: Pick<Test, 'teardown'>, env: Readonly<Record<string, string>>) {
-    const child = spawn('psql', OPTIONS, { env, stdio: 'pipe' })
+    const child = spawn(PROGRAM, OPTIONS, { env, stdio: 'pipe' })
     this.#child = child
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
     this.#errors = text(child.stderr)

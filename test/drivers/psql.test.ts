@@ -14,19 +14,21 @@ import { PsqlSession } from './psql-session.ts'
 const PID = 'SELECT pg_backend_pid();'
 const SLEEP = 'SELECT pg_sleep(60);'
 
-await fromEverySeat((t, seat) =>
-  runChecks(t, seat, {
-    'ways to name the tenant': waysToNameTheTenant,
-    'commands of psql': commands,
-    'a script across server connections': acrossConnections,
-    'state of the session': sessionState,
-    'several statements in one string': severalStatements,
-    'an error in the middle': errorInTheMiddle,
-    ON_ERROR_ROLLBACK: errorRollback,
-    '\\copy': copies,
-    'LISTEN and NOTIFY': notifications,
-    'Ctrl-C': interrupt,
-  }),
+await fromEverySeat(
+  (t, seat) =>
+    runChecks(t, seat, {
+      'ways to name the tenant': waysToNameTheTenant,
+      'commands of psql': commands,
+      'a script across server connections': acrossConnections,
+      'state of the session': sessionState,
+      'several statements in one string': severalStatements,
+      'an error in the middle': errorInTheMiddle,
+      ON_ERROR_ROLLBACK: errorRollback,
+      '\\copy': copies,
+      'LISTEN and NOTIFY': notifications,
+      'Ctrl-C': interrupt,
+    }),
+  { majors: [15] },
 )
 
 async function waysToNameTheTenant(t: Test, seat: Seat): Promise<void> {

@@ -261,6 +261,8 @@ t.test('where a character may hold a quote or a backslash, every word counts', a
   t.strictSame(brief("SET a = 'x'", UNSAFE), set('a'))
   t.strictSame(brief("SELECT 'LISTEN é'; COMMIT", UNSAFE), undefined)
   t.ok(scan("SELECT 'é\\'; CLOSE a; LISTEN b", UNSAFE)?.makes.has('listen'))
+  // SHIFT_JIS_2004 has another character in place of the backslash: E'\' is whole.
+  t.ok(scan("SELECT E'\\'; LISTEN b; CLOSE c --'", UNSAFE)?.makes.has('listen'))
   // 表 in SJIS ends with a backslash: E'表' is whole, though its bytes look as if it went on.
   const hidden = Buffer.concat([
     Buffer.from("SELECT E'"),

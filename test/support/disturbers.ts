@@ -20,6 +20,8 @@ export interface Disturbers {
    */
   hold(pid: number): Promise<void>
   letGo(): Promise<void>
+  /** Gets all of them back to work when some were sent away, or wait for what won't come free. */
+  restart(): Promise<void>
   /** Disturbs again and again until `work` has settled. */
   during<T>(work: Promise<T>): Promise<T>
   end(): Promise<void>
@@ -68,20 +70,27 @@ export function startDisturbers(options: DisturberOptions): Promise<Disturbers> 
 
 /** Each in a session of its own, held for as long as a lease must last. */
 class TransactionDisturbers implements Disturbers {
-  readonly #all: readonly Disturber[]
+  readonly #options: DisturberOptions
+  #all: readonly Disturber[] = []
   #holder: Disturber | undefined
 
-  private constructor(all: readonly Disturber[]) {
-    this.#all = all
+  private constructor(options: DisturberOptions) {
+    this.#options = options
   }
 
-  static async start({ proxy, tenants }: DisturberOptions): Promise<Disturbers> {
-    const disturbers = new TransactionDisturbers(
-      await Promise.all(tenants.map((tenant) => connect(proxy, tenant))),
-    )
-    // Has the pool open all that it may, so that nobody gets a new one later.
-    await disturbers.hold(0)
+  static async start(options: DisturberOptions): Promise<Disturbers> {
+    const disturbers = new TransactionDisturbers(options)
+    await disturbers.restart()
     return disturbers
+  }
+
+  async restart(): Promise<void> {
+    await this.end()
+    const { proxy, tenants } = this.#options
+    this.#holder = undefined
+    this.#all = await Promise.all(tenants.map((tenant) => connect(proxy, tenant)))
+    // Has the pool open all that it may, so that nobody gets a new one later.
+    await this.hold(0)
   }
 
   async disturb(): Promise<void> {
@@ -141,6 +150,8 @@ class SessionDisturbers implements Disturbers {
   }
 
   async letGo(): Promise<void> {}
+
+  async restart(): Promise<void> {}
 
   during<T>(work: Promise<T>): Promise<T> {
     return repeatDuring(() => this.disturb(), work)

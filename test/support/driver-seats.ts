@@ -82,8 +82,8 @@ export async function runChecks(
   checks: Readonly<Record<string, (t: Test, seat: Seat) => Promise<void>>>,
 ): Promise<void> {
   for (const [name, check] of Object.entries(checks)) {
-    await t.test(name, { timeout: CHECK_TIMEOUT_MS }, (t) => check(t, seat))
-    await seat.disturbers.letGo()
+    const result = await t.test(name, { timeout: CHECK_TIMEOUT_MS }, (t) => check(t, seat))
+    await (result?.ok ? seat.disturbers.letGo() : seat.disturbers.restart())
   }
 }
 

@@ -120,8 +120,13 @@ export class RawClient {
    *
    * @returns The frames of the login, with ReadyForQuery or with the error that ended it.
    */
-  async logIn({ user, password, parameters = {} }: RawLogin): Promise<readonly RawFrame[]> {
+  logIn({ user, password, parameters = {} }: RawLogin): Promise<readonly RawFrame[]> {
     this.send(startup({ user, ...parameters }))
+    return this.prove({ user, password })
+  }
+
+  /** The part of `logIn` behind the startup packet. */
+  async prove({ user, password }: RawLogin): Promise<readonly RawFrame[]> {
     const scram = new ScramClient({ kind: 'password', password })
     const frames: RawFrame[] = []
     for (;;) {
@@ -129,7 +134,7 @@ export class RawClient {
       if (frame === undefined) return frames
       frames.push(frame)
       if (frame.code === 'Z' || frame.code === 'E') return frames
-      if (frame.code === 'R') await this.#prove(frame.body, { user, password, scram })
+      if (frame.code === 'R') await this.#answer(frame.body, { user, password, scram })
     }
   }
 
@@ -145,7 +150,7 @@ export class RawClient {
     await this.closed
   }
 
-  async #prove(
+  async #answer(
     body: Buffer,
     { user, password, scram }: RawLogin & { readonly scram: ScramClient },
   ): Promise<void> {

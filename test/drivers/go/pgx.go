@@ -48,8 +48,11 @@ func checkPgx(s *seat) {
 		s.pgx("queries, "+mode, pgxModes[mode], simple, pgxQueries)
 		s.pgx("typed parameters, "+mode, pgxModes[mode], simple, pgxTypedParameters)
 		s.pgx("batch, "+mode, pgxModes[mode], simple, pgxBatch)
-		s.pgx("large values, "+mode, pgxModes[mode], simple, pgxLargeValues)
 	}
+	s.pgx("large values", "", nil, pgxLargeValues)
+	s.pgx("large values, simple", "", func(config *pgx.ConnConfig) {
+		config.PreferSimpleProtocol = true
+	}, pgxLargeValues)
 	s.pgx("more statements than the cache holds", "statement_cache_capacity=3", nil, pgxManyStatements)
 	s.pgx("savepoint and rollback", "", nil, pgxSavepoint)
 	s.pgx("errors", "", nil, pgxErrors)
