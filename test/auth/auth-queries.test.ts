@@ -123,15 +123,38 @@ t.test('a refused request asks nobody, and takes as long', async (t) => {
   t.equal(await timesAsked(server), before)
 })
 
+t.test('a refused request takes what a real one typically does', async (t) => {
+  const { clock, queries, request } = rig()
+  t.teardown(() => queries.close())
+  const real = queries.find(request())
+  clock.advance(40)
+  await real
+  const tenant = ROUTE.tenant
+  const pretended = { login: 'any', tenant, resolution: refused('unknownTenant', ASK) }
+  let isAnswered = false
+  const answered = queries.find(pretended).then(() => {
+    isAnswered = true
+  })
+  clock.advance(39)
+  await new Promise(setImmediate)
+  t.equal(isAnswered, false)
+  clock.advance(1)
+  await answered
+  await queries.find(pretended)
+  t.equal(clock.pending, 1, 'remembered: only the timer of the idle connection is left')
+})
+
 t.test('what is remembered is bounded', async (t) => {
   const { clock, queries } = rig()
   t.teardown(() => queries.close())
   const resolution = refused('unknownLogin', ASK)
-  const pending = Array.from({ length: 12_000 }, (_, index) =>
-    queries.find({ login: `stranger ${index}`, tenant: ROUTE.tenant, resolution }),
-  )
-  clock.advance(0)
-  await Promise.all(pending)
+  for (let count = 0; count < 10_500; count += 100) {
+    const pending = Array.from({ length: 100 }, (_, index) =>
+      queries.find({ login: `stranger ${count + index}`, tenant: ROUTE.tenant, resolution }),
+    )
+    clock.advance(0)
+    await Promise.all(pending)
+  }
   t.equal(queries.answerCount, 10_000)
 })
 

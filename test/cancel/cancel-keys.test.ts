@@ -60,7 +60,7 @@ t.test('sessions of one process id are told apart by their secrets', async (t) =
   )
   t.ok(issued.every(({ processId }) => processId === 4711))
   t.strictSame(
-    issued.map((key) => targets.findIndex((one) => one === keys.find(key))),
+    issued.map((key) => targets.indexOf(keys.find(key) ?? target())),
     targets.map((_, index) => index),
   )
   keys.revoke(issued[0]?.id ?? 0)

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { runPsql } from '../support/psql.ts'
+import { until } from '../support/until.ts'
 import { LOGIN, OWNER, refusals, startTlsHouse } from './client-tls-fixture.ts'
 
 const house = await startTlsHouse(t)
@@ -53,5 +54,6 @@ t.test('psql', async (t) => {
     t.equal(exitCode, 2)
     t.match(stderr, text)
   }
+  await until(() => refusals(proxy).length === 2)
   t.strictSame(refusals(proxy), ['TLS_REQUIRED', 'TLS_HANDSHAKE_FAILED'])
 })

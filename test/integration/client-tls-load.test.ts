@@ -10,7 +10,7 @@ import { until } from '../support/until.ts'
 import { LOGIN, owner, startTlsHouse } from './client-tls-fixture.ts'
 
 const MEGABYTE = 1_048_576
-const SLEEPERS = 'pgusher_pool_servers'
+const SERVERS = 'pgusher_pool_servers'
 
 const house = await startTlsHouse(t)
 const { authority, client, server, trusting } = house
@@ -71,7 +71,7 @@ t.test('a client that vanishes in the middle of a query', async (t) => {
     const raw = RawClient.over(socket)
     await raw.logIn(LOGIN)
     raw.send(query('SELECT pg_sleep(60)'))
-    await until(async () => (await proxy.metric(SLEEPERS, { state: 'active' })) === 1)
+    await until(async () => (await proxy.metric(SERVERS, { state: 'active' })) === 1)
     socket[leave]()
     await until(async () => (await proxy.metric('pgusher_client_connections')) === 0)
     t.equal(await proxy.metric('pgusher_sessions'), 0)

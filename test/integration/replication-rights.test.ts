@@ -3,11 +3,11 @@ import { type PostgresServer, sql } from '../support/postgres.ts'
 import type { TestProxy } from '../support/proxy.ts'
 import { fields, query, RawClient, type RawLogin, rows, sqlStates } from '../support/raw-client.ts'
 import {
+  firstValue,
   replicate,
   replicationLogin,
   startReplicatingProxy,
   startReplicatingSaas,
-  firstValue,
   walsenders,
 } from '../support/replicating.ts'
 

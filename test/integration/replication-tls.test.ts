@@ -4,13 +4,13 @@ import { sql } from '../support/postgres.ts'
 import { startTestProxy } from '../support/proxy.ts'
 import { keyOf, query, type RawClient, rows, sendCancel, sqlStates } from '../support/raw-client.ts'
 import {
+  firstValue,
   nextChange,
   type Replicating,
   replicationLogin,
   startReplicatingSaas,
   streamChanges,
   untilQuiet,
-  firstValue,
 } from '../support/replicating.ts'
 import { tlsClient } from '../support/tls-client.ts'
 

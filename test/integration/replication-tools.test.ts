@@ -1,62 +1,28 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { access, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import process from 'node:process'
 import t, { type Test } from 'tap'
 import { sql } from '../support/postgres.ts'
-import { PASSWORD, type TestProxy } from '../support/proxy.ts'
+import { PASSWORD } from '../support/proxy.ts'
 import {
   type Replicating,
   startReplicatingProxy,
   startReplicatingSaas,
   untilQuiet,
 } from '../support/replicating.ts'
+import { startTool, type ToolRun } from '../support/replication-tool.ts'
 import { until } from '../support/until.ts'
 
 const ALLOWED = { acme: 'physical', umbrella: 'database' }
 const TABLE = 'CREATE TABLE IF NOT EXISTS lines (id int PRIMARY KEY, line text)'
 
-/** A program of Postgres at work, as a client of the proxy. */
-interface Tool {
-  readonly child: ChildProcess
-  /** What it has said so far. */
-  output(): string
-  readonly exitCode: Promise<number | null>
-}
-
-interface Client {
-  readonly proxy: TestProxy
-  readonly tenant: string
-}
-
-function start(t: Test, program: string, args: readonly string[], { proxy, tenant }: Client): Tool {
-  const { PATH = '', PGUSHER_TEST_BIN: bin } = process.env
-  const env = {
-    PATH: bin === undefined ? PATH : `${bin}:${PATH}`,
-    PGHOST: '127.0.0.1',
-    PGPORT: String(proxy.port),
-    PGUSER: `app.${tenant}`,
-    PGPASSWORD: PASSWORD,
-    PGAPPNAME: program,
-  }
-  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
-  t.teardown(() => void child.kill('SIGKILL'))
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
-      output += chunk.toString()
-    })
-  }
-  const exitCode = once(child, 'close').then(([code]) => code as number | null)
-  return { child, output: () => output, exitCode }
-}
-
-async function run(t: Test, program: string, args: readonly string[], client: Client) {
-  const tool = start(t, program, args, client)
-  const exitCode = await tool.exitCode
-  return { exitCode, output: tool.output() }
+async function run(
+  t: Test,
+  tool: ToolRun,
+): Promise<{ readonly exitCode: number | null; readonly output: string }> {
+  const running = startTool(t, tool)
+  const exitCode = await running.exitCode
+  return { exitCode, output: running.output() }
 }
 
 async function folder(t: Test): Promise<string> {
@@ -90,7 +56,7 @@ async function psql(t: Test, house: Replicating): Promise<void> {
   ] as const) {
     const conninfo = `dbname=${tenant} replication=${replication}`
     const args = ['-XAt', '-c', 'IDENTIFY_SYSTEM', conninfo]
-    const { exitCode, output } = await run(t, 'psql', args, { ...house, tenant })
+    const { exitCode, output } = await run(t, { ...house, tenant, program: 'psql', args })
     t.equal(exitCode, 0, output)
     const [row] = await sql(
       house.server,
@@ -99,35 +65,28 @@ async function psql(t: Test, house: Replicating): Promise<void> {
     )
     t.match(output, `${row?.['id']}|1|`, tenant)
   }
-  const refused = await run(
-    t,
-    'psql',
-    ['-XAt', '-c', 'IDENTIFY_SYSTEM', 'dbname=x replication=1'],
-    {
-      ...house,
-      tenant: 'umbrella',
-    },
-  )
+  const refused = await run(t, {
+    ...house,
+    tenant: 'umbrella',
+    program: 'psql',
+    args: ['-XAt', '-c', 'IDENTIFY_SYSTEM', 'dbname=x replication=1'],
+  })
   t.equal(refused.exitCode, 2)
   t.match(refused.output, /physical replication is not allowed/)
 }
 
 async function recvlogical(t: Test, house: Replicating): Promise<void> {
-  const client = { ...house, tenant: 'umbrella' }
+  const client = { ...house, tenant: 'umbrella', program: 'pg_recvlogical' }
   const slot = ['--dbname=umbrella', '--slot=received']
-  const made = await run(
-    t,
-    'pg_recvlogical',
-    [...slot, '--create-slot', '--plugin=test_decoding'],
-    client,
-  )
+  const made = await run(t, {
+    ...client,
+    args: [...slot, '--create-slot', '--plugin=test_decoding'],
+  })
   t.equal(made.exitCode, 0, made.output)
-  const stream = start(
-    t,
-    'pg_recvlogical',
-    [...slot, '--start', '--file=-', '--fsync-interval=0', '--status-interval=1'],
-    client,
-  )
+  const stream = startTool(t, {
+    ...client,
+    args: [...slot, '--start', '--file=-', '--fsync-interval=0', '--status-interval=1'],
+  })
   await sql(house.server, 'umbrella', `${TABLE}; INSERT INTO lines VALUES (1, 'seen')`)
   await sql(house.server, 'acme', `${TABLE}; INSERT INTO lines VALUES (1, 'not ours')`)
   await sql(house.server, 'umbrella', `INSERT INTO lines VALUES (2, 'seen as well')`)
@@ -137,7 +96,7 @@ async function recvlogical(t: Test, house: Replicating): Promise<void> {
   stream.child.kill('SIGINT')
   t.equal(await stream.exitCode, 0, stream.output())
   await untilQuiet(house)
-  const dropped = await run(t, 'pg_recvlogical', [...slot, '--drop-slot'], client)
+  const dropped = await run(t, { ...client, args: [...slot, '--drop-slot'] })
   t.equal(dropped.exitCode, 0, dropped.output)
   t.strictSame(await sql(house.server, 'postgres', 'SELECT 1 FROM pg_replication_slots'), [])
 }
@@ -179,8 +138,8 @@ async function subscription(t: Test, house: Replicating): Promise<void> {
 
 async function receivewal(t: Test, house: Replicating): Promise<void> {
   const path = await folder(t)
-  const client = { ...house, tenant: 'acme' }
-  const tool = start(t, 'pg_receivewal', ['-D', path, '--no-loop', '--synchronous'], client)
+  const args = ['-D', path, '--no-loop', '--synchronous']
+  const tool = startTool(t, { ...house, tenant: 'acme', program: 'pg_receivewal', args })
   const [before] = await sql(
     house.server,
     'acme',
@@ -202,17 +161,16 @@ async function receivewal(t: Test, house: Replicating): Promise<void> {
 async function basebackup(t: Test, house: Replicating): Promise<void> {
   const path = join(await folder(t), 'backup')
   const args = ['-D', path, '-X', 'stream', '--checkpoint=fast', '--no-sync']
-  const { exitCode, output } = await run(t, 'pg_basebackup', args, { ...house, tenant: 'acme' })
+  const client = { ...house, program: 'pg_basebackup' }
+  const { exitCode, output } = await run(t, { ...client, tenant: 'acme', args })
   t.equal(exitCode, 0, output)
   await access(join(path, 'backup_manifest'))
   t.match(await readdir(join(path, 'pg_wal')), [/^[0-9A-F]{24}$/], 'the log came beside it')
   const started = house.proxy.log().match(/"replication started"/g) ?? []
   t.ok(started.length >= 2, 'over a connection of its own')
   await untilQuiet(house)
-  const refused = await run(t, 'pg_basebackup', ['-D', `${path}2`, '-X', 'stream'], {
-    ...house,
-    tenant: 'umbrella',
-  })
+  const again = ['-D', `${path}2`, '-X', 'stream']
+  const refused = await run(t, { ...client, tenant: 'umbrella', args: again })
   t.equal(refused.exitCode, 1)
   t.match(refused.output, /not allowed/)
 }

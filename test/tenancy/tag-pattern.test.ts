@@ -19,6 +19,11 @@ const PATTERNS = [
   { pattern: '{database}', placeholder: 'database', isGood: false },
   { pattern: 'saas', placeholder: 'database', isGood: false },
   { pattern: '', placeholder: 'database', isGood: false },
+  { pattern: '{tenant}.db.example.com', placeholder: 'none', isGood: true },
+  { pattern: '{tenant}', placeholder: 'none', isGood: true },
+  { pattern: '{user}.{tenant}', placeholder: 'none', isGood: false },
+  { pattern: '{tenant}.{none}', placeholder: 'none', isGood: false },
+  { pattern: '*.db.example.com', placeholder: 'none', isGood: false },
 ] as const
 for (const { pattern, placeholder, isGood } of PATTERNS) {
   t.test(`pattern "${pattern}" of a ${placeholder}`, async (t) => {

@@ -5,12 +5,16 @@ import { readClaim } from '../../src/tenancy/tag.ts'
 type Parameters = Readonly<Record<string, string>>
 
 function claim(parameters: Parameters) {
-  return readClaim(new Map(Object.entries(parameters)), {
+  const options = {
     parameter: true,
     user: '{user}.{tenant}',
     database: false,
+    sni: false,
+    certificate: false,
     defaultTenant: undefined,
-  })
+  } as const
+  const noNames = { serverName: undefined, certificateNames: [] }
+  return readClaim(new Map(Object.entries(parameters)), options, noNames)
 }
 
 interface SettingsRow {

@@ -1,11 +1,13 @@
 import t from 'tap'
-import { readClaim, type TagOptions } from '../../src/tenancy/tag.ts'
+import { readClaim, type TagOptions, type TlsNames } from '../../src/tenancy/tag.ts'
 import { parseTenantName } from '../../src/tenancy/tenant-name.ts'
 
 const DEFAULTS: TagOptions = {
   parameter: true,
   user: '{user}.{tenant}',
   database: false,
+  sni: false,
+  certificate: false,
   defaultTenant: undefined,
 }
 const WHOLE_DATABASE = { database: '{tenant}' }
@@ -15,10 +17,13 @@ const WITH_DEFAULT = { defaultTenant: parseTenantName('main') }
 const USER_OFF = { user: false } as const
 const PARAMETER_OFF = { parameter: false }
 
+const HOST = { sni: '{tenant}.db.example.com' }
+const NO_NAMES: TlsNames = { serverName: undefined, certificateNames: [] }
+
 type Parameters = Readonly<Record<string, string>>
 
 function claim(parameters: Parameters, options: Partial<TagOptions> = {}) {
-  return readClaim(new Map(Object.entries(parameters)), { ...DEFAULTS, ...options })
+  return readClaim(new Map(Object.entries(parameters)), { ...DEFAULTS, ...options }, NO_NAMES)
 }
 
 interface ClaimRow {
@@ -250,6 +255,10 @@ t.test('the hint for no tag shows only what is switched on', async (t) => {
   t.throws(() => claim({ user: 'app' }, { ...PARAMETER_OFF, ...USER_OFF, ...DATABASE_SUFFIX }), {
     code: 'NO_TAG',
     hint: 'For a tenant "acme" write dbname=saas@acme.',
+  })
+  t.throws(() => claim({ user: 'app' }, { ...PARAMETER_OFF, ...USER_OFF, ...HOST }), {
+    code: 'NO_TAG',
+    hint: 'For a tenant "acme" write host=acme.db.example.com.',
   })
   t.throws(() => claim({ user: 'app' }, { ...PARAMETER_OFF, ...USER_OFF }), {
     code: 'NO_TAG',
