@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import { RequestStream } from '../src/relay/request-stream.ts'
 import type { ReplySink } from '../src/server/reply-sink.ts'
+import { ReportedSets } from '../src/server/reported-sets.ts'
 import { ServerConnection } from '../src/server/server-connection.ts'
 import {
   attentionTable,
@@ -99,6 +100,7 @@ function answerQueries(): number {
       maxPreparedStatements: 1,
       maxPreparedBytes: 1,
       home: undefined,
+      reportedSets: new ReportedSets(),
       expiresAtMs: 0,
     },
   )

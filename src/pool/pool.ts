@@ -4,6 +4,7 @@ import type { ClockTimer } from '../base/clock.ts'
 import { ProxyError } from '../base/proxy-error.ts'
 import type { OpenedServer } from '../server/login.ts'
 import type { ReplySink } from '../server/reply-sink.ts'
+import { ReportedSets } from '../server/reported-sets.ts'
 import { ServerConnection } from '../server/server-connection.ts'
 import { ServerLoginError, ServerUnreachableError } from '../server/server-errors.ts'
 import type { Link } from '../tenancy/link.ts'
@@ -48,6 +49,7 @@ export class Pool {
   readonly #waiters: WaitQueue
   readonly #cancels = new Map<ServerConnection, number>()
   readonly #proven = new LRUCache<string, ProvenLink>({ max: MAX_PROVEN })
+  readonly #reportedSets = new ReportedSets()
   readonly #backoff: Backoff
   readonly #lender = {
     takeBack: (server: ServerConnection) => this.#takeBack(server),
@@ -318,7 +320,13 @@ export class Pool {
     const lifetimeMs = serverLifetimeMs * (1 - random() * lifetimeJitter)
     const expiresAtMs =
       serverLifetimeMs === 0 ? Number.POSITIVE_INFINITY : clock.nowMs() + lifetimeMs
-    const server = new ServerConnection(opened, { ...options, address, home, expiresAtMs })
+    const server = new ServerConnection(opened, {
+      ...options,
+      address,
+      home,
+      reportedSets: this.#reportedSets,
+      expiresAtMs,
+    })
     // A server that shuts down may say so right behind its greeting.
     if (server.isClosed) throw new ServerUnreachableError(address, { reason: 'it hung up at once' })
     const idleSink = endSink((reason) => {

@@ -7,7 +7,7 @@ import { closeStatement, query, sync } from '../wire/frontend-messages.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
 import { ProtocolViolationError } from '../wire/wire-errors.ts'
 import { type EffectsPolicy, EffectsWatch } from './effects-watch.ts'
-import { pass } from './statement-frames.ts'
+import { type Passage, pass } from './statement-frames.ts'
 import {
   NAMES_BYTES,
   REFUSED_TEXT,
@@ -73,11 +73,13 @@ interface Companions {
 export class RequestStream implements FrameVisitor {
   readonly #frames: FrameStream
   readonly #companions: Companions | undefined
-  #server: ServerConnection | undefined
+  #passage: Passage | undefined
   readonly #pieces: Buffer[] = []
   /** The proxy's own words that are due behind the frame that was visited last. */
   #following: Buffer | undefined
   #isTerminated = false
+  /** Bytes can't be told apart any more: the server is left to find its own words for them. */
+  #isBroken = false
 
   /** @param roaming - `undefined` where the client keeps its server connection: session mode. */
   constructor(roaming: Roaming | undefined) {
@@ -108,12 +110,21 @@ export class RequestStream implements FrameVisitor {
    * Walks one chunk on its way to `server`.
    *
    * @returns What to write, in order; valid until the next call.
-   * @throws ProtocolViolationError - the client sent what no client may send.
+   * @throws ProtocolViolationError - the client sent what no client may send, and shares its server
+   * connections: to a client that has its own, that server may say what Postgres says.
    */
   push(chunk: Buffer, server: ServerConnection): readonly Buffer[] {
-    this.#server = server
+    this.#passage ??= { server, frames: this.#frames }
+    this.#passage.server = server
     this.#pieces.length = 0
-    this.#frames.push(chunk)
+    if (this.#isBroken) return [chunk]
+    try {
+      this.#frames.push(chunk)
+    } catch (error) {
+      if (this.#companions !== undefined || !(error instanceof ProtocolViolationError)) throw error
+      this.#break(server)
+      this.#pieces.push(this.#frames.takeUnwalked())
+    }
     if (this.#following !== undefined && this.#frames.isBetweenFrames) {
       this.#pieces.push(this.#following)
       this.#following = undefined
@@ -148,14 +159,15 @@ export class RequestStream implements FrameVisitor {
       this.#following = undefined
     }
     const { code } = frame
-    const server = this.#server as ServerConnection
+    const passage = this.#passage as Passage
+    const { server } = passage
     const owed = OWED[code]
     if (owed === undefined) return this.#visitUnanswered(code, server)
     const companions = this.#companions
     if (companions === undefined) return pass(server, owed)
     if (code === FrontendCode.query) return this.#visitQuery(frame, companions)
     if (isNaming(code)) {
-      return namesOf(companions).rewrite(frame, { server, frames: this.#frames })
+      return namesOf(companions).rewrite(frame, passage)
     }
     server.owe(owed)
     if (owed === 'sync') this.#restore(companions)
@@ -168,8 +180,8 @@ export class RequestStream implements FrameVisitor {
 
   #visitQuery(frame: Frame, companions: Companions): FrameFate {
     const { watch } = companions
-    const server = this.#server as ServerConnection
-    const passage = { server, frames: this.#frames }
+    const passage = this.#passage as Passage
+    const { server } = passage
     if (frame.frameBytes > SCANNED_BYTES) {
       watch.noteUnscanned()
       companions.names?.beforeQuery(undefined, passage)
@@ -211,8 +223,14 @@ export class RequestStream implements FrameVisitor {
     const sql = watch.takeRestore()
     if (sql === undefined) return
     names?.leave()
-    this.#server?.owe('restore')
+    this.#passage?.server.owe('restore')
     this.#follow(query(sql))
+  }
+
+  #break(server: ServerConnection): FrameFate {
+    this.#isBroken = true
+    server.leaveLastWord()
+    return 'pass'
   }
 
   #follow(bytes: Buffer): void {
@@ -223,9 +241,13 @@ export class RequestStream implements FrameVisitor {
   #visitUnanswered(code: number, server: ServerConnection): FrameFate {
     if (code === FrontendCode.terminate) {
       this.#isTerminated = true
-      return 'drop'
+      if (server.isEnding) return 'drop'
+      // Nothing else would end what it has asked for, and a Sync would commit it.
+      server.leaveLastWord()
+      return 'pass'
     }
     if (code !== FrontendCode.flush) {
+      if (this.#companions === undefined) return this.#break(server)
       throw new ProtocolViolationError(`invalid frontend message type ${code}`)
     }
     server.flushInvented()

@@ -29,6 +29,14 @@ interface ServerGreeting {
   /** Empty when the server gave no cancel key. */
   readonly secretKey: Buffer
   readonly parameters: Map<string, string>
+  /** Bodies of the NoticeResponses that came before the settings, and behind them. */
+  readonly notices: LoginNotices
+}
+
+/** What a server remarks in a login: of settings at first, at the end by its event triggers. */
+export interface LoginNotices {
+  readonly early: readonly Buffer[]
+  readonly late: readonly Buffer[]
 }
 
 /** A server connection at its first ReadyForQuery, owned by whoever opened it. */
@@ -104,7 +112,7 @@ interface Login {
 /** Owns the socket: one that does not get as far as ReadyForQuery is destroyed. */
 async function logIn(socket: Socket, { target, startup, signal }: Login): Promise<OpenedServer> {
   const reader = new MessageReader(socket, target, signal)
-  const exchange = { address: target, reader, target, socket }
+  const exchange = { address: target, reader, target, socket, notices: [] }
   try {
     socket.write(startup)
     await proveLogin(exchange)
@@ -121,17 +129,21 @@ async function logIn(socket: Socket, { target, startup, signal }: Login): Promis
 async function readGreeting(exchange: LoginExchange): Promise<ServerGreeting> {
   const parameters = new Map<string, string>()
   let key = { processId: 0, secretKey: Buffer.alloc(0) }
+  let early = 0
   for (;;) {
     const { code, body } = await nextReply(exchange)
     if (code === BackendCode.parameterStatus) {
       const { name, value } = readParameterStatus(body)
       parameters.set(name, value)
+      if (parameters.size === 1) early = exchange.notices.length
     } else if (code === BackendCode.backendKeyData) {
       const { processId, secretKey } = readBackendKeyData(body)
       // Copied, as a view would keep the whole chunk alive for the life of the connection.
       key = { processId, secretKey: Buffer.from(secretKey) }
     } else if (code === BackendCode.readyForQuery && body[0] === STATUS_IDLE) {
-      return { ...key, parameters }
+      const { notices } = exchange
+      const told = { early: notices.slice(0, early), late: notices.slice(early) }
+      return { ...key, parameters, notices: told }
     } else {
       throw unexpectedMessage(exchange.address, code)
     }

@@ -37,6 +37,8 @@ export class PreparedStatements {
   readonly #held = new Map<Statement, number>()
   /** Whose Parse is not answered yet, and in which batch it was sent last. */
   readonly #underWay = new Map<Statement, { readonly batch: number }>()
+  /** The one that was used last, if it is held. */
+  #newest: Statement | undefined
   readonly #max: number
   readonly #maxBytes: number
   #bytes = 0
@@ -56,10 +58,13 @@ export class PreparedStatements {
 
   /** Whether the server holds it; counts as a use. */
   use(statement: Statement): boolean {
+    // The common case by itself: the same one again and again.
+    if (statement === this.#newest) return true
     const epoch = this.#held.get(statement)
     if (epoch === undefined) return false
     this.#held.delete(statement)
     this.#held.set(statement, epoch)
+    this.#newest = statement
     return true
   }
 
@@ -103,7 +108,7 @@ export class PreparedStatements {
    * of a time before the tables changed.
    */
   isUnsure(statement: Statement, batch: number): boolean {
-    const parsing = this.#underWay.get(statement)
+    const parsing = this.#underWay.size === 0 ? undefined : this.#underWay.get(statement)
     if (parsing !== undefined && parsing.batch !== batch) return true
     return this.#held.get(statement) !== statement.family.epoch
   }
@@ -115,15 +120,18 @@ export class PreparedStatements {
 
   clear(): void {
     this.#held.clear()
+    this.#newest = undefined
     this.#bytes = 0
   }
 
   #enter(statement: Statement): void {
     if (!this.#held.has(statement)) this.#bytes += statement.tail.length
     this.#held.set(statement, statement.family.epoch)
+    this.#newest = undefined
   }
 
   #remove(statement: Statement): void {
+    if (this.#newest === statement) this.#newest = undefined
     if (this.#held.delete(statement)) this.#bytes -= statement.tail.length
   }
 }

@@ -99,6 +99,8 @@ const EXPECTED = codeTable<readonly Owed[]>({
   ],
 })
 
+const EXPECTED_READY = EXPECTED[BackendCode.readyForQuery] ?? []
+
 /** Replies that belong to an entry without ending it, whatever the entry. */
 const INTERMEDIATE: readonly number[] = [
   BackendCode.parameterDescription,
@@ -159,6 +161,13 @@ export class ReplyLedger {
   /** Nothing is owed, and ReadyForQuery was the last word: without a Sync there is none. */
   get isSettled(): boolean {
     return this.#entries.length === this.#first && !this.#isSkipping && !this.#isUnsynced
+  }
+
+  /** The last that it owes is a ReadyForQuery: the client has asked for nothing without an end. */
+  get isEnding(): boolean {
+    if (this.isSettled) return true
+    const last = this.#entries.at(-1)?.owed
+    return last !== undefined && !this.#isCopyIn && EXPECTED_READY.includes(last)
   }
 
   /**

@@ -7,6 +7,7 @@ import { readErrorFields, readParameterStatus } from '../wire/message-fields.ts'
 import { STATEMENT_PREFIX } from './prepared-statements.ts'
 import type { OwnQuery } from './reply-ledger.ts'
 import { ReplyLedger } from './reply-ledger.ts'
+import type { ReportedSets } from './reported-sets.ts'
 import { FactsReader, type SessionFacts } from './session-facts.ts'
 
 /** Longest frame that Postgres sends. */
@@ -88,8 +89,10 @@ export interface ReplyListener {
 /** One server connection's replies: tells what belongs to the client from what is ours. */
 export class ReplyStream implements FrameVisitor {
   readonly ledger = new ReplyLedger()
-  /** What the server reported last, by name. Replaced, never changed: whoever holds it may compare. */
-  parameters: ReadonlyMap<string, string>
+  readonly #sets: ReportedSets
+  #parameters: ReadonlyMap<string, string>
+  /** What the server has reported since `parameters` was last asked for. */
+  #news: Map<string, string> | undefined
   readonly #listener: ReplyListener
   readonly #frames: FrameStream
   #status: TransactionStatus = 'idle'
@@ -100,10 +103,24 @@ export class ReplyStream implements FrameVisitor {
   #ownFailure: ReadonlyMap<string, string> | undefined
   #facts = new FactsReader()
 
-  constructor(listener: ReplyListener, parameters: ReadonlyMap<string, string>) {
+  constructor(
+    listener: ReplyListener,
+    parameters: ReadonlyMap<string, string>,
+    sets: ReportedSets,
+  ) {
     this.#listener = listener
-    this.parameters = parameters
+    this.#sets = sets
+    this.#parameters = sets.intern(parameters)
     this.#frames = new FrameStream(this, KEEPING, MAX_REPLY_BYTES)
+  }
+
+  /** What the server reported last, by name: one object for equal sets, which never changes. */
+  get parameters(): ReadonlyMap<string, string> {
+    if (this.#news !== undefined) {
+      this.#parameters = this.#sets.intern(this.#news)
+      this.#news = undefined
+    }
+    return this.#parameters
   }
 
   get transactionStatus(): TransactionStatus {
@@ -156,9 +173,8 @@ export class ReplyStream implements FrameVisitor {
     this.#lastCode = code
     if (code === BackendCode.parameterStatus) {
       const { name, value } = readParameterStatus(bodyOf(frame))
-      if (this.parameters.get(name) !== value) {
-        this.parameters = new Map(this.parameters).set(name, value)
-      }
+      this.#news ??= new Map(this.#parameters)
+      this.#news.set(name, value)
     }
     // A client may be listening while its connection is asked something; behind a link it is not.
     if (isAsynchronous(code)) return this.#isServing && this.ledger.own !== 'link' ? 'pass' : 'drop'

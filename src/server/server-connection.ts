@@ -3,12 +3,13 @@ import type { Dirt, Link } from '../tenancy/link.ts'
 import { linkQuery, mayHinder, resetQuery } from '../tenancy/link.ts'
 import { query, terminate } from '../wire/frontend-messages.ts'
 import { endSocket } from './end-socket.ts'
-import type { OpenedServer } from './login.ts'
+import type { LoginNotices, OpenedServer } from './login.ts'
 import { PreparedStatements } from './prepared-statements.ts'
 import type { Owed, PendingChange } from './reply-ledger.ts'
 import type { ReplySink } from './reply-sink.ts'
 import type { TransactionStatus } from './reply-stream.ts'
 import { ReplyStream } from './reply-stream.ts'
+import type { ReportedSets } from './reported-sets.ts'
 import type { ServerAddress } from './server-errors.ts'
 import { LinkFailedError, ServerLostError } from './server-errors.ts'
 import { type FactsWanted, factsQuery } from './session-facts.ts'
@@ -40,6 +41,8 @@ export interface ServerConnectionOptions {
    * `undefined` for one that is opened in the resting state.
    */
   readonly home: Link | undefined
+  /** Shared by all that a client may come to. */
+  readonly reportedSets: ReportedSets
   /** When it must not be lent any more, on the pool's clock. */
   readonly expiresAtMs: number
 }
@@ -57,6 +60,8 @@ export class ServerConnection {
   readonly expiresAtMs: number
   readonly statements: PreparedStatements
   readonly home: Link | undefined
+  /** What the server remarked when it was opened. */
+  readonly notices: LoginNotices
   /** When it was last put back, on the pool's clock. */
   idleSinceMs = 0
   readonly #address: ServerAddress
@@ -67,6 +72,7 @@ export class ServerConnection {
   #wanted: Link | undefined
   #dirt: Dirt = 'none'
   #isDistrusted = false
+  #isServersWord = false
   #isPaused = false
   #isClosed = false
 
@@ -82,6 +88,7 @@ export class ServerConnection {
       options.maxPreparedBytes,
     )
     this.home = options.home
+    this.notices = opened.notices
     this.#link = options.home
     this.#address = options.address
     this.#socket = opened.socket
@@ -95,6 +102,7 @@ export class ServerConnection {
         surprised: (code) => this.#lose(`unexpected message 0x${code.toString(16)}`),
       },
       opened.parameters,
+      options.reportedSets,
     )
     this.#listen(opened.rest)
   }
@@ -164,6 +172,17 @@ export class ServerConnection {
   /** Something may still happen to it that nobody can see coming: it must not be lent again. */
   distrust(): void {
     this.#isDistrusted = true
+  }
+
+  /** The client asked for the end, or broke the protocol: what the server says of it is the last. */
+  leaveLastWord(): void {
+    this.#isDistrusted = true
+    this.#isServersWord = true
+  }
+
+  /** Whether the server ends its answers by itself, with ReadyForQuery. */
+  get isEnding(): boolean {
+    return this.#replies.ledger.isEnding
   }
 
   /** Anything may have been done to it: it must be reset before it is used again. */
@@ -310,7 +329,7 @@ export class ServerConnection {
 
   #lose(reason: string, cause?: unknown): void {
     if (this.#isClosed) return
-    const isReportable = this.#replies.isInterruptible
+    const isReportable = this.#replies.isInterruptible && !this.#isServersWord
     this.#fail(new ServerLostError(this.#address, reason, { cause, isReportable }))
   }
 

@@ -26,6 +26,8 @@ export interface LoginFailure {
   /** From the server's ErrorResponse, when it sent one. */
   readonly serverSqlState?: string | undefined
   readonly serverMessage?: string | undefined
+  /** The body of that ErrorResponse. */
+  readonly serverReport?: Buffer | undefined
   readonly isPermanent: boolean
   readonly cause?: unknown
 }
@@ -43,6 +45,8 @@ export class ServerLoginError extends ProxyError {
   readonly serverSqlState: string | undefined
   /** The server's own words: for the log alone, as they name databases and users. */
   readonly serverMessage: string | undefined
+  /** All that it said, as the body of an ErrorResponse. */
+  readonly serverReport: Buffer | undefined
   /** True when trying again is useless until somebody changes the server or the catalog. */
   readonly isPermanent: boolean
 
@@ -56,6 +60,7 @@ export class ServerLoginError extends ProxyError {
     super(`can't log in to server ${address.host}:${address.port}: ${failure.reason}`, options)
     this.serverSqlState = failure.serverSqlState
     this.serverMessage = failure.serverMessage
+    this.serverReport = failure.serverReport
     this.isPermanent = failure.isPermanent
   }
 }

@@ -4,22 +4,29 @@ import { readErrorFields } from '../wire/message-fields.ts'
 import type { MessageReader } from './message-reader.ts'
 import { type ServerAddress, ServerLoginError } from './server-errors.ts'
 
+/** What is said beyond that in one login is forgotten. */
+const MAX_NOTICES = 100
+
 /** One login under way: whom we talk to, and where its messages come from. */
 export interface LoginExchange {
   readonly address: ServerAddress
   readonly reader: MessageReader
+  /** NoticeResponse bodies that came on the way. */
+  readonly notices: Buffer[]
 }
 
 /**
- * The next message that says something about the login: notices are skipped.
+ * The next message that says something about the login: notices are laid by.
  *
  * @throws ServerLoginError - the server sent an ErrorResponse.
  */
-export async function nextReply({ address, reader }: LoginExchange): Promise<WireMessage> {
+export async function nextReply(exchange: LoginExchange): Promise<WireMessage> {
+  const { address, reader, notices } = exchange
   for (;;) {
     const message = await reader.next()
     if (message.code === BackendCode.errorResponse) throw refusalOf(address, message.body)
     if (message.code !== BackendCode.noticeResponse) return message
+    if (notices.length < MAX_NOTICES) notices.push(Buffer.from(message.body))
   }
 }
 
@@ -40,6 +47,8 @@ function refusalOf(address: ServerAddress, body: Buffer): ServerLoginError {
     reason: `${serverMessage ?? 'no reason given'} (SQLSTATE ${serverSqlState ?? 'missing'})`,
     serverSqlState,
     serverMessage,
+    // Copied, as a view would keep the whole chunk alive.
+    serverReport: Buffer.from(body),
     isPermanent: isPermanentSqlState(serverSqlState),
   })
 }

@@ -3,6 +3,7 @@ import { AuthenticationFailedError } from '../auth/auth-errors.ts'
 import type { CancelKey } from '../cancel/cancel-keys.ts'
 import { TenantFullError, type TooManyClientsError } from '../limits/limits-errors.ts'
 import type { Pool } from '../pool/pool.ts'
+import { authenticationOk } from '../wire/backend-messages.ts'
 import { type Admitted, admit } from './admit.ts'
 import { ClientChannel } from './client-channel.ts'
 import { endClient } from './end-client.ts'
@@ -13,6 +14,7 @@ import { startReplication } from './replication.ts'
 import { Session } from './session.ts'
 import {
   ClientGoneError,
+  ClientSettingError,
   foreseen,
   ShutdownError,
   StartupTimeoutError,
@@ -133,9 +135,9 @@ function startSession(arrival: Arrival, login: Login, parts: SessionParts): void
   const { route, lease, keyBytes } = login
   const session = new Session(socket, { ...login, id, options }, parts)
   // Where the client keeps one server connection, it may know that by its process id.
-  const processId = lease?.server.processId
+  const { processId, notices } = lease?.server ?? {}
   const key = parts.cancelKeys.issue(session, { keyBytes, processId })
-  socket.write(greeting(login.parameters, key))
+  socket.write(greeting({ parameters: login.parameters, key, notices }))
   parts.observer.opened(route.tenant, parts.clock.nowMs() - acceptedMs)
   parts.logger.debug('session opened', { session: id, tenant: route.tenant, login: route.login })
   session.start(key.id, channel.release())
@@ -163,6 +165,8 @@ function sendAway(
     detail: error.message,
     reason,
   })
+  // Postgres, too, looks at settings when it knows whose they are.
+  if (error instanceof ClientSettingError) channel.send(authenticationOk())
   if (error instanceof TlsHandshakeError) channel.socket.destroy()
   else endClient(channel.socket, error)
 }

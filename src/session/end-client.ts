@@ -2,9 +2,15 @@ import type { Socket } from 'node:net'
 import type { ProxyError } from '../base/proxy-error.ts'
 import { endSocket } from '../server/end-socket.ts'
 import { errorResponse } from '../wire/backend-messages.ts'
+import { message } from '../wire/byte-writer.ts'
+import { BackendCode } from '../wire/message-codes.ts'
+import { ClientSettingError } from './session-errors.ts'
 
 /** The ErrorResponse that ends a session. */
 function fatalResponse(error: ProxyError): Buffer {
+  if (error instanceof ClientSettingError && error.serverReport !== undefined) {
+    return message(BackendCode.errorResponse, error.serverReport)
+  }
   return errorResponse({
     severity: 'FATAL',
     code: error.sqlState,

@@ -107,12 +107,13 @@ export class KeptState {
     this.#pinnedSettings.clear()
   }
 
-  #noteUnaskable({ makes, settings, mayTouchAnySetting }: TurnEffects): void {
+  #noteUnaskable({ makes, settings, mayTouchAnySetting, isUnscanned }: TurnEffects): void {
     if (makes.has('load')) this.#pins.add('load')
     for (const name of settings) if (!isAskable(name)) this.#pinSetting(name)
     this.#isIndelible ||= makes.has('load') || settings.has(SEED)
     const isMore = makes.size > 1 || mayTouchAnySetting || settings.size > 0
-    this.#hasPreparedMore ||= makes.has('prepare') && isMore
+    const isUnseen = isUnscanned || makes.has('code')
+    this.#hasPreparedMore ||= isUnseen || (makes.has('prepare') && isMore)
   }
 
   #questions(effects: TurnEffects): FactsWanted | undefined {
@@ -130,7 +131,8 @@ export class KeptState {
     const customSettings = named.filter(isCustom)
     const isReset = effects.resetsAll && this.#carried.size + this.#pinnedSettings.size > 0
     if (isOpen || effects.mayTouchAnySetting || isReset) {
-      const unlisted = [...this.#policy.place, ...this.#pinnedSettings].filter(isCustom)
+      const known = [...this.#policy.place, ...this.#pinnedSettings, ...this.#carried.keys()]
+      const unlisted = known.filter(isCustom)
       return {
         kinds,
         settings: 'all',
@@ -166,8 +168,10 @@ export class KeptState {
     const { carried, place } = this.#policy
     const own = this.#ownValue(name)
     // The server writes values its own way (`65536` for `64MB`): where nobody named the setting,
-    // one that the link made is taken for unchanged, unless it says whom the connection acts for.
-    const isOfLink = own !== undefined && isWhole && !place.has(name)
+    // one that the link made is taken for unchanged, unless the client had changed it before, or it
+    // says whom the connection acts for.
+    const isChanged = this.#carried.has(name) || this.#pinnedSettings.has(name)
+    const isOfLink = own !== undefined && isWhole && !isChanged && !place.has(name)
     if (value === undefined || isOfLink || isSame(name, value, own)) this.#dropSetting(name)
     else if (carried.has(name)) this.#carrySetting(name, value)
     else this.#pinSetting(name)

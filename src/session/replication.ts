@@ -94,9 +94,9 @@ function join(
   const allowed = route.replication.allowed === 'physical' ? 'physical' : 'database'
   const admission = { id, route, allowed, opened, cancelMs: options.cancelMs } as const
   const session = new ReplicationSession(socket, admission, parts)
-  const { processId } = opened
+  const { processId, parameters, notices } = opened
   const key = parts.cancelKeys.issue(session, { processId, keyBytes: arrival.keyBytes })
-  socket.write(greeting(opened.parameters, key))
+  socket.write(greeting({ parameters, key, notices }))
   parts.observer.opened(route.tenant, parts.clock.nowMs() - arrival.acceptedMs)
   const { tenant, login } = route
   parts.logger.info('replication started', { session: id, tenant, login, mode })

@@ -8,7 +8,7 @@ import { ProtocolViolationError } from '../wire/wire-errors.ts'
  *
  * - `ready`: a request that the server will answer stands in them, from `from` on.
  * - `partial`: more has to come first.
- * - `terminate`: the client leaves.
+ * - `terminate`: the client leaves, and waits for no answer.
  */
 export type Readiness =
   | { readonly kind: 'ready'; readonly from: number }
@@ -53,7 +53,8 @@ export function requestReadiness(bytes: Buffer, maxBytes: number): Readiness {
   while (bytes.length - offset >= FRAME_HEAD_BYTES) {
     const role = roleAt(bytes, offset)
     const end = offset + frameBytesAt(bytes, offset)
-    if (role === 'terminate' && offset === from) return TERMINATE
+    // What nobody waits for the answer of is not begun.
+    if (role === 'terminate') return TERMINATE
     if (role === 'answered' && end <= bytes.length) return readyFrom(from)
     offset = end
   }

@@ -168,6 +168,8 @@ const SETTING_REFUSALS = [
 export interface SettingRefusal {
   readonly serverSqlState: string | undefined
   readonly serverMessage: string | undefined
+  /** All that it said, as the body of an ErrorResponse that ends a login. */
+  readonly serverReport?: Buffer | undefined
 }
 
 /** One of the client's own settings was refused by the server; told in the server's words. */
@@ -176,6 +178,8 @@ export class ClientSettingError extends ProxyError {
   override readonly sqlState: SqlState
   override readonly origin = 'client'
   override readonly clientMessage: string
+  /** Goes to the client as it is, where there is one. */
+  readonly serverReport: Buffer | undefined
 
   /** @param refusal - Its SQLSTATE is kept if it tells of a setting; else it is a wrong value. */
   constructor(refusal: SettingRefusal, options?: ErrorOptions) {
@@ -184,6 +188,7 @@ export class ClientSettingError extends ProxyError {
     const known = SETTING_REFUSALS.find((state) => state === refusal.serverSqlState)
     this.sqlState = known ?? SqlState.invalidParameterValue
     this.clientMessage = serverMessage
+    this.serverReport = refusal.serverReport
   }
 }
 

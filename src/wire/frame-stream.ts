@@ -103,6 +103,17 @@ export class FrameStream {
     this.#frame.chunk = NO_BYTES
   }
 
+  /**
+   * Gives up on the stream: emits what passed before the frame whose length made `push` throw, and
+   * returns the chunk from that frame on.
+   */
+  takeUnwalked(): Buffer {
+    this.flush()
+    const { chunk, start } = this.#frame
+    this.#frame.chunk = NO_BYTES
+    return chunk.subarray(start)
+  }
+
   /** Emits what passed before the frame being visited. Only from within `visit`. */
   flush(): void {
     this.#emitRun(this.#frame.start)
@@ -163,6 +174,7 @@ export class FrameStream {
       ((chunk[offset + 3] as number) << 8) |
       (chunk[offset + 4] as number)
     if (lengthWord < 4 || lengthWord >= this.#maxFrameBytes) {
+      this.#frame.start = offset
       throw new ProtocolViolationError(`invalid message length ${lengthWord}`)
     }
     return lengthWord + 1

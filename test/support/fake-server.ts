@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import type { OpenedServer } from '../../src/server/login.ts'
+import { ReportedSets } from '../../src/server/reported-sets.ts'
 import {
   ServerConnection,
   type ServerConnectionOptions,
@@ -37,6 +38,7 @@ export class FakeServer extends EventEmitter {
       processId: 7,
       secretKey: Buffer.alloc(4),
       parameters: new Map([['server_version', '18.4']]),
+      notices: { early: [], late: [] },
     }
   }
 
@@ -46,6 +48,7 @@ export class FakeServer extends EventEmitter {
       maxPreparedStatements: 10,
       maxPreparedBytes: 1_000_000,
       home: undefined,
+      reportedSets: new ReportedSets(),
       expiresAtMs: Number.POSITIVE_INFINITY,
       ...options,
     })
