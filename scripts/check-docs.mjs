@@ -5,7 +5,12 @@ import { capture, ROOT } from './run.mjs'
 
 const UNWRITTEN = new Set(['node_modules', 'dist', 'coverage', '.git', '.tap', '.cache'])
 
-const faults = [...errorFaults(), ...settingFaults(), ...pages().flatMap(pageFaults)]
+const faults = [
+  ...errorFaults(),
+  ...settingFaults(),
+  ...compatibilityFaults(),
+  ...pages().flatMap(pageFaults),
+]
 for (const fault of faults) console.error(fault)
 process.exitCode = faults.length > 0 ? 1 : 0
 
@@ -31,6 +36,20 @@ function settingFaults() {
   return settingPaths()
     .filter((path) => !page.includes(`\`${path}\``))
     .map((path) => `docs/config.md lacks \`${path}\``)
+}
+
+/** The tests that docs/compatibility.md names in its last column are there. */
+function compatibilityFaults() {
+  const page = readIfThere('docs/compatibility.md')
+  return matches(page, /\|([^|\n]+)\|$/gm)
+    .flatMap((column) => matches(column, /`([^`]+)`/g))
+    .filter((name) => !isTest(name))
+    .map((name) => `docs/compatibility.md: there is no test ${name}`)
+}
+
+function isTest(name) {
+  const path = join(ROOT, name.startsWith('test/') ? name : `test/integration/${name}`)
+  return existsSync(`${path}.test.ts`) || (name.endsWith('/') && existsSync(path))
 }
 
 /** One path a line, first word, from `pgusher settings`; none before there is such a command. */
