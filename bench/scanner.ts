@@ -90,6 +90,7 @@ function answerQueries(): number {
     {
       socket,
       isEncrypted: false,
+      notices: { early: [], late: [] },
       rest: Buffer.alloc(0),
       processId: 1,
       secretKey: Buffer.alloc(4),

@@ -81,7 +81,7 @@ function rankOf(server: ServerConnection, wanted: Wanted): number {
   if (!fits(server, wanted)) return UNFIT
   const { link } = wanted
   if (server.link === undefined) return OTHER
-  if (server.link.key === link.key && server.dirt === 'none') return EXACT
+  if (server.link.key === link.key && !server.isDirty) return EXACT
   return server.link.tenantKey === link.tenantKey ? SAME_TENANT : OTHER
 }
 

@@ -188,7 +188,7 @@ export class Pool {
 
   /** What a session made is undone at once: locks and channels must not outlive its hold. */
   #recycle(server: ServerConnection): void {
-    if (server.dirt !== 'session') {
+    if (!server.isDirty) {
       this.#offer(server)
       return
     }

@@ -17,7 +17,11 @@ export class ClientStatements {
   readonly #byName = new Map<string, Statement>()
   /** Names whose Parse is not answered yet, and in which batch it was sent. */
   readonly #underWay = new Map<string, { readonly batch: number }>()
+  /** Names that go when a DEALLOCATE ALL on its way is done. */
+  readonly #doomed = new Set<string>()
   readonly #limits: StatementLimits
+  /** How many DEALLOCATE ALL are not answered yet; those that failed among them. */
+  #dooms = 0
   /** Bytes of their texts. */
   #bytes = 0
 
@@ -44,6 +48,7 @@ export class ClientStatements {
     const parsing = { batch }
     const end = (): boolean => this.#underWay.get(name) === parsing && this.#underWay.delete(name)
     this.#underWay.set(name, parsing)
+    this.#doomed.delete(name)
     this.restore(name, statement)
     return {
       done: end,
@@ -58,6 +63,11 @@ export class ClientStatements {
     this.remove(name)
     this.#byName.set(name, statement)
     this.#bytes += statement.tail.length
+  }
+
+  /** Takes back that one was removed, unless its name is another's by now. */
+  takeBack(name: string, statement: Statement): void {
+    if (!this.#byName.has(name)) this.restore(name, statement)
   }
 
   /** @returns Whether there was one of that name. */
@@ -79,10 +89,26 @@ export class ClientStatements {
     return this.#underWay.size > 0
   }
 
-  clear(): void {
-    this.#byName.clear()
-    this.#underWay.clear()
-    this.#bytes = 0
+  /** A DEALLOCATE ALL is sent: its names are free behind it. */
+  doom(): void {
+    this.#dooms += 1
+    for (const name of this.#byName.keys()) this.#doomed.add(name)
+  }
+
+  isDoomed(name: string): boolean {
+    return this.#doomed.has(name)
+  }
+
+  /** A DEALLOCATE ALL was done: what was named behind it stays. */
+  deallocated(): void {
+    // One that nobody saw coming takes all.
+    if (this.#dooms === 0) for (const name of this.#byName.keys()) this.#doomed.add(name)
+    else this.#dooms -= 1
+    for (const name of this.#doomed) {
+      this.remove(name)
+      this.#underWay.delete(name)
+    }
+    this.#doomed.clear()
   }
 
   #requireRoom({ tail }: Statement): void {

@@ -15,6 +15,9 @@ const UNSAFE_ENCODINGS: ReadonlySet<string> = new Set([
   'JOHAB',
 ])
 
+/** A copy that has begun would take a query of ours for its end. */
+export const MAY_COPY = /copy/i
+
 /** What is to be done about a client's session state. */
 export interface EffectsPolicy {
   /** What the client's session began with: RESET falls back to it. */
@@ -29,6 +32,7 @@ export class EffectsWatch {
   readonly #gatherer = new TurnEffectsGatherer()
   /** What was reset since the last query that restores. */
   #resets: Set<string> | 'all' | undefined
+  #mayCopy = false
   #parameters: ReadonlyMap<string, string> | undefined
   #dialect: SqlDialect = { backslashEscapes: false, hasUnsafeBytes: false }
 
@@ -65,6 +69,18 @@ export class EffectsWatch {
       this.#resets ??= new Set()
       for (const name of effects.resets) this.#resets.add(name)
     }
+  }
+
+  /** A statement of this text is bound. Behind a RESET in its batch, it may begin a copy. */
+  noteBound(text: Buffer): void {
+    this.#mayCopy ||= this.#resets !== undefined && MAY_COPY.test(text.toString('latin1'))
+  }
+
+  /** Whether the Sync that is sent may find the server in a copy, where it is ignored. */
+  takeMayCopy(): boolean {
+    const mayCopy = this.#mayCopy
+    this.#mayCopy = false
+    return mayCopy
   }
 
   /** A text is sent that was not looked at. */

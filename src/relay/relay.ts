@@ -139,7 +139,9 @@ export class Relay implements ReplySink {
     const { server } = this.#turn
     this.#turn = { kind: 'asking', server, held: [] }
     this.#requests.leave()
-    server.write(server.beginAsk(wanted))
+    const restore = this.#requests.takeRestore(server)
+    const question = server.beginAsk(wanted)
+    server.write(restore === undefined ? question : Buffer.concat([restore, question]))
   }
 
   /** What the client sent while the server was asked is not for it any more. */

@@ -6,7 +6,7 @@ import { attentionTable, FRAME_HEAD_BYTES, FrameStream } from '../wire/frame-str
 import { closeStatement, query, sync } from '../wire/frontend-messages.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
 import { ProtocolViolationError } from '../wire/wire-errors.ts'
-import { type EffectsPolicy, EffectsWatch } from './effects-watch.ts'
+import { type EffectsPolicy, EffectsWatch, MAY_COPY } from './effects-watch.ts'
 import { type Passage, pass } from './statement-frames.ts'
 import {
   NAMES_BYTES,
@@ -16,9 +16,6 @@ import {
   type StatementScope,
 } from './statement-names.ts'
 import type { TurnEffects } from './turn-effects.ts'
-
-/** A copy that a query begins would take a query behind it for its end. */
-const MAY_COPY = /copy/i
 
 /** Longest frame that Postgres takes. */
 const MAX_REQUEST_BYTES = 0x3fff_ffff
@@ -134,7 +131,7 @@ export class RequestStream implements FrameVisitor {
 
   /** The client's prepared statements are gone from every server, as far as it knows. */
   forgetStatements(): void {
-    this.#companions?.names?.clear()
+    this.#companions?.names?.deallocated()
   }
 
   /** A plan of the client's tenant does not fit its tables any more. */
@@ -145,6 +142,14 @@ export class RequestStream implements FrameVisitor {
   /** The proxy, or another client, uses the server connection in between. */
   leave(): void {
     this.#companions?.names?.leave()
+  }
+
+  /** What has to put right yet what the client reset; between two requests. */
+  takeRestore(server: ServerConnection): Buffer | undefined {
+    const sql = this.#companions?.watch.takeRestore()
+    if (sql === undefined) return undefined
+    server.owe('restore')
+    return query(sql)
   }
 
   /** What the requests since the last call may have done to the session. */
@@ -170,7 +175,7 @@ export class RequestStream implements FrameVisitor {
       return namesOf(companions).rewrite(frame, passage)
     }
     server.owe(owed)
-    if (owed === 'sync') this.#restore(companions)
+    if (owed === 'sync' && !companions.watch.takeMayCopy()) this.#restore(companions)
     return 'pass'
   }
 
@@ -219,12 +224,12 @@ export class RequestStream implements FrameVisitor {
   }
 
   /** RESET falls back to what the session began with: that is put back right behind it. */
-  #restore({ watch, names }: Companions): void {
-    const sql = watch.takeRestore()
-    if (sql === undefined) return
+  #restore({ names }: Companions): void {
+    const passage = this.#passage
+    const bytes = passage === undefined ? undefined : this.takeRestore(passage.server)
+    if (bytes === undefined) return
     names?.leave()
-    this.#passage?.server.owe('restore')
-    this.#follow(query(sql))
+    this.#follow(bytes)
   }
 
   #break(server: ServerConnection): FrameFate {

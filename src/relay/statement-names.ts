@@ -19,7 +19,7 @@ import {
   sendParse,
 } from './statement-frames.ts'
 import type { StatementTable } from './statement-table.ts'
-import { UnnamedStatement } from './unnamed-statement.ts'
+import { type Bound, UnnamedStatement } from './unnamed-statement.ts'
 
 /** Enough of Bind, Describe and Close to find two names in: Postgres cuts names at 63 bytes. */
 export const NAMES_BYTES = FRAME_HEAD_BYTES + 1024
@@ -98,9 +98,9 @@ export class StatementNames {
     }
   }
 
-  /** Every name is free again. */
-  clear(): void {
-    this.#named.clear()
+  /** The server has done a DEALLOCATE ALL. */
+  deallocated(): void {
+    this.#named.deallocated()
   }
 
   /** The client's server connection may have been used by others since. */
@@ -120,22 +120,31 @@ export class StatementNames {
    * @returns Names that it was lent: they have to be closed behind it.
    */
   beforeQuery(effects: StatementEffects | undefined, passage: Passage): readonly string[] {
+    if (passage.server.isSkipping) return NOTHING
     this.#unnamed.dropped(passage.server)
     if (effects === undefined) return NOTHING
+    this.#beforeDeallocateAll(effects, passage.server)
     this.#beforeDeallocate(effects, passage, true)
     return this.#beforeExecute(effects.executes, passage)
+  }
+
+  #beforeDeallocateAll({ deallocates }: StatementEffects, server: ServerConnection): void {
+    if (deallocates !== 'all') return
+    server.statements.distrust()
+    this.#named.doom()
   }
 
   /** DEALLOCATE must find what it names: a statement of nothing takes the name's place. */
   #beforeDeallocate(effects: StatementEffects, passage: Passage, isSimple: boolean): void {
     const { server, frames } = passage
-    if (effects.deallocates === 'all') {
-      server.statements.distrust()
-      return
-    }
+    if (effects.deallocates === 'all') return
     for (const name of effects.deallocates) {
-      if (!ASCII.test(name) || !this.#named.remove(name)) continue
-      server.owe(isSimple ? 'hiddenTrial' : 'hiddenParse')
+      const statement = ASCII.test(name) ? this.#named.get(name) : undefined
+      if (statement === undefined) continue
+      this.#named.remove(name)
+      // In a failed transaction neither of the two is done.
+      const undo = () => this.#named.takeBack(name, statement)
+      server.owe(isSimple ? 'hiddenTrial' : 'hiddenParse', { undo })
       frames.insert(parse(name, EMPTY_TAIL))
       if (!isSimple) continue
       server.owe('hiddenSync')
@@ -171,7 +180,8 @@ export class StatementNames {
     const nameEnd = endOfString(frame, nameStart)
     const name = chunk.toString('latin1', nameStart, nameEnd)
     const taken = this.#named.get(name)
-    if (taken !== undefined && !this.#named.isUnsure(name, server.batch)) {
+    const isFree = this.#named.isDoomed(name) || this.#named.isUnsure(name, server.batch)
+    if (taken !== undefined && !isFree) {
       // The name is in use: the server says so itself when it gets its own name a second time.
       prepare(taken, passage)
       return sendParse({ statement: taken }, passage)
@@ -233,12 +243,12 @@ export class StatementNames {
     const name = { start: nameStart, end: endOfString(frame, nameStart) }
     if (name.start === name.end) {
       this.#unnamed.prepare(server, frames)
-      if (owed === 'bind') this.#watch.note(this.#unnamed.effects)
+      if (owed === 'bind') this.#note(this.#unnamed.bound, server)
       return pass(server, owed)
     }
     const statement = this.#lookUp(frame, server, name)
     if (statement === undefined) return pass(server, owed)
-    if (owed === 'bind') this.#watch.note(statement.effects)
+    if (owed === 'bind') this.#note(statement, server)
     // If the client's own Parse may have been skipped, it is left to the server to say so.
     const isOpen = this.#isOpen(frame, server, name) && server.statements.use(statement)
     if (!isOpen) prepare(statement, passage)
@@ -246,6 +256,16 @@ export class StatementNames {
     const before = frame.chunk.subarray(frame.start + FRAME_HEAD_BYTES, nameStart)
     frames.replaceHead(...renamed(frame, before, { statement, nameEnd: name.end }))
     return 'pass'
+  }
+
+  /** What is bound will be run. */
+  #note(bound: Bound | undefined, server: ServerConnection): void {
+    if (bound === undefined) return
+    const { tail, effects } = bound
+    this.#watch.noteBound(tail)
+    if (effects === undefined) return
+    this.#watch.note(effects)
+    this.#beforeDeallocateAll(effects, server)
   }
 
   /** The server keeps the statement for others; only the client's name for it goes. */

@@ -5,8 +5,8 @@ import { mayEndTransaction } from '../sql/transaction-end.ts'
 import type { FrameStream } from '../wire/frame-stream.ts'
 import { closeStatement, parse } from '../wire/frontend-messages.ts'
 
-/** What the client's unnamed statement was parsed from. */
-interface Unnamed {
+/** What a statement that is bound was parsed from. */
+export interface Bound {
   /** Body of Parse behind the name. */
   readonly tail: Buffer
   readonly effects: StatementEffects | undefined
@@ -18,7 +18,7 @@ interface Unnamed {
  * server connection it gets, and never meets another client there.
  */
 export class UnnamedStatement {
-  #unnamed: Unnamed | undefined
+  #unnamed: Bound | undefined
   /** Where what the server has under no name is known to be the client's own, or nothing. */
   #settledOn: ServerConnection | undefined
 
@@ -27,8 +27,8 @@ export class UnnamedStatement {
     return this.#unnamed !== undefined && mayEndTransaction(this.#unnamed.tail)
   }
 
-  get effects(): StatementEffects | undefined {
-    return this.#unnamed?.effects
+  get bound(): Bound | undefined {
+    return this.#unnamed
   }
 
   /** A Parse without a name is sent. `tail` is copied. */

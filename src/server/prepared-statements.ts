@@ -42,6 +42,8 @@ export class PreparedStatements {
   readonly #max: number
   readonly #maxBytes: number
   #bytes = 0
+  /** How many DEALLOCATE ALL are not answered yet; those that failed among them. */
+  #distrusts = 0
 
   /**
    * @param max - Most statements held at once, at least 1.
@@ -113,15 +115,31 @@ export class PreparedStatements {
     return this.#held.get(statement) !== statement.family.epoch
   }
 
-  /** Their names on the server may or may not be taken: each is closed before its next use. */
+  /**
+   * A DEALLOCATE ALL is sent. Whether their names on the server are taken depends on how it ends:
+   * each is closed before its next use.
+   */
   distrust(): void {
+    this.#distrusts += 1
     for (const statement of this.#held.keys()) this.#held.set(statement, NO_EPOCH)
+  }
+
+  /** A DEALLOCATE ALL was done: what was prepared behind it is still there. */
+  deallocated(): void {
+    if (this.#distrusts === 0) {
+      // One that nobody saw coming.
+      this.clear()
+      return
+    }
+    this.#distrusts -= 1
+    for (const [statement, epoch] of this.#held) if (epoch === NO_EPOCH) this.#remove(statement)
   }
 
   clear(): void {
     this.#held.clear()
     this.#newest = undefined
     this.#bytes = 0
+    this.#distrusts = 0
   }
 
   #enter(statement: Statement): void {

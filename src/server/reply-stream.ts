@@ -170,7 +170,8 @@ export class ReplyStream implements FrameVisitor {
   visit(frame: Frame): FrameFate {
     if (this.#isOver) return 'drop'
     const { code } = frame
-    this.#lastCode = code
+    // What answers the proxy's own query is not said to anybody.
+    this.#lastCode = this.ledger.own === undefined ? code : 0
     if (code === BackendCode.parameterStatus) {
       const { name, value } = readParameterStatus(bodyOf(frame))
       this.#news ??= new Map(this.#parameters)
@@ -232,8 +233,9 @@ export class ReplyStream implements FrameVisitor {
       return
     }
     this.#status = status
-    if (own === undefined) return
+    // What is answered next may be ours, too.
     this.#attend()
+    if (own === undefined) return
     const failure = this.#ownFailure
     if (own === 'link') this.#listener.linkAnswered(failure)
     else this.#listener.factsTold(failure === undefined ? this.#facts.facts : undefined)

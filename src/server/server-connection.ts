@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Dirt, Link } from '../tenancy/link.ts'
+import type { Link } from '../tenancy/link.ts'
 import { linkQuery, mayHinder, resetQuery } from '../tenancy/link.ts'
 import { query, terminate } from '../wire/frontend-messages.ts'
 import { endSocket } from './end-socket.ts'
@@ -70,7 +70,7 @@ export class ServerConnection {
   #sink: ReplySink | undefined
   #link: Link | undefined
   #wanted: Link | undefined
-  #dirt: Dirt = 'none'
+  #isDirty = false
   #isDistrusted = false
   #isServersWord = false
   #isPaused = false
@@ -147,8 +147,8 @@ export class ServerConnection {
   }
 
   /** What may be on it that `link` does not tell of. */
-  get dirt(): Dirt {
-    return this.#dirt
+  get isDirty(): boolean {
+    return this.#isDirty
   }
 
   /** A query of the proxy's own is being answered. */
@@ -187,7 +187,7 @@ export class ServerConnection {
 
   /** Anything may have been done to it: it must be reset before it is used again. */
   markDirty(): void {
-    this.#dirt = 'session'
+    this.#isDirty = true
   }
 
   /**
@@ -195,14 +195,14 @@ export class ServerConnection {
    * `lost` with a `LinkFailedError`.
    */
   beginLink(wanted: Link): LinkRequest | undefined {
-    const sql = linkQuery(this.#link, wanted, this.#dirt)
+    const sql = linkQuery(this.#link, wanted, this.#isDirty)
     if (sql === undefined) {
       this.#link = wanted
       return undefined
     }
     const isSameTenant = this.#link?.tenantKey === wanted.tenantKey
-    if (!isSameTenant || this.#dirt === 'session') this.statements.clear()
-    const isRisky = !isSameTenant && (this.#dirt !== 'none' || mayHinder(this.#link))
+    if (!isSameTenant || this.#isDirty) this.statements.clear()
+    const isRisky = !isSameTenant && (this.#isDirty || mayHinder(this.#link))
     return { bytes: this.#expectLink(wanted, sql), isRisky }
   }
 
@@ -213,7 +213,7 @@ export class ServerConnection {
    */
   adopt(link: Link, isProven: boolean): void {
     this.#link = link
-    if (isProven) this.#dirt = 'none'
+    if (isProven) this.#isDirty = false
   }
 
   /** The question what the session on it holds. The sink hears `factsTold`, or `lost`. */
@@ -308,7 +308,7 @@ export class ServerConnection {
       return
     }
     this.#link = this.#wanted
-    this.#dirt = 'none'
+    this.#isDirty = false
     this.#sink?.linked()
   }
 
@@ -321,9 +321,9 @@ export class ServerConnection {
   #stateChanged(tag: string): void {
     const isWhole = tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL'
     // To deallocate one statement leaves nothing behind.
-    if (tag !== 'DEALLOCATE') this.#dirt = 'session'
+    if (tag !== 'DEALLOCATE') this.#isDirty = true
     if (!isWhole) return
-    this.statements.clear()
+    this.statements.deallocated()
     this.#sink?.statementsDropped()
   }
 

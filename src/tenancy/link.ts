@@ -75,22 +75,16 @@ export function homeSettings(
 }
 
 /**
- * What a server connection may hold beyond its link: nothing; values of settings, roles among
- * them; or anything that a session can make.
- */
-export type Dirt = 'none' | 'settings' | 'session'
-
-/** Settings first: a `statement_timeout` that was left must not hit what follows. */
-const SETTINGS_RESET = ['RESET ALL', 'RESET SESSION AUTHORIZATION', 'RESET ROLE']
-
-/**
  * Takes everything back that a session can leave behind. It stands inside the transaction of the
  * link that follows: `DISCARD ALL` can't, so its parts are spelled out.
  *
  * @see https://www.postgresql.org/docs/current/sql-discard.html
  */
 const SESSION_RESET = [
-  ...SETTINGS_RESET,
+  // First: a statement_timeout that was left must not hit what follows.
+  'RESET ALL',
+  'RESET SESSION AUTHORIZATION',
+  'RESET ROLE',
   'CLOSE ALL',
   'UNLISTEN *',
   'DEALLOCATE ALL',
@@ -107,17 +101,20 @@ const RELEASE_LOCKS = 'pg_catalog.pg_advisory_unlock_all()'
  * every later statement: bytes that were written behind it never run on a half-linked connection.
  *
  * @param current - `undefined` means the resting state.
- * @param dirt - What the connection may hold beyond `current`: it is reset first.
+ * @param isDirty - The connection may hold more than `current` says: it is reset first.
  */
-export function linkQuery(current: Link | undefined, wanted: Link, dirt: Dirt): string | undefined {
+export function linkQuery(
+  current: Link | undefined,
+  wanted: Link,
+  isDirty: boolean,
+): string | undefined {
   const isSameTenant = current?.tenantKey === wanted.tenantKey
-  if (dirt === 'none' && current?.key === wanted.key) return undefined
-  if (dirt === 'none' && current !== undefined && isSameTenant) {
+  if (!isDirty && current?.key === wanted.key) return undefined
+  if (!isDirty && current !== undefined && isSameTenant) {
     return settingsQuery(current, wanted)
   }
   const settings = [...wanted.tenantSettings, ...wanted.clientSettings].map(setConfig)
-  if (dirt === 'none' && current === undefined) return blockUnlessEmpty(settings)
-  if (dirt === 'settings' && isSameTenant) return block([...SETTINGS_RESET, ...select(settings)])
+  if (!isDirty && current === undefined) return blockUnlessEmpty(settings)
   return block([...SESSION_RESET, ...select([RELEASE_LOCKS, ...settings])])
 }
 

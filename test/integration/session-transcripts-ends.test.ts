@@ -1,6 +1,7 @@
 import { sql } from '../support/postgres.ts'
 import { bind, execute, flush, frame, int16, int32, parse, query, sync, text } from '../support/raw-client.ts'
 import type { Conversation } from '../support/transcript.ts'
+import { until } from '../support/until.ts'
 import { type Act, perform, type Program, type Stage } from './transcript-fixture.ts'
 
 /** Messages that are no messages: an error, or the end, is what Postgres makes of them. */
@@ -42,7 +43,6 @@ const VIOLATIONS: Readonly<Record<string, readonly Buffer[]>> = {
   'a length of 3': [query('SELECT 1'), Buffer.from('S'), int32(3)],
   'a negative length': [Buffer.from('Q'), int32(-1), Buffer.alloc(20)],
   'a length beyond all bounds': [Buffer.from('Q'), int32(0x7fff_ffff), Buffer.alloc(100)],
-  'a Sync that is too long': [frame('S', Buffer.alloc(20_000))],
 }
 
 function program(stage: Stage): Program {
@@ -126,6 +126,11 @@ function terminations({ server }: Stage): Program {
     await sql(server, 'postgres', `SELECT pg_terminate_backend(${talk.processId})`)
     await talk.toEnd()
   }
+  const sleeping = async (talk: Conversation): Promise<void> => {
+    await talk.send(query('SELECT pg_sleep(60)'))
+    const isAsleep = `SELECT FROM pg_stat_activity WHERE pid = ${talk.processId} AND wait_event = 'PgSleep'`
+    await until(async () => (await sql(server, 'postgres', isAsleep)).length > 0)
+  }
   return {
     'terminated while idle': { script: terminate },
     'terminated in a transaction': {
@@ -136,8 +141,7 @@ function terminations({ server }: Stage): Program {
     },
     'terminated in a query': {
       script: async (talk) => {
-        await talk.send(query("SELECT 'begun'; SELECT pg_sleep(60)"))
-        await talk.upTo('C')
+        await sleeping(talk)
         await terminate(talk)
       },
     },
@@ -151,8 +155,7 @@ function terminations({ server }: Stage): Program {
     },
     'canceled in a query': {
       script: async (talk) => {
-        await talk.send(query("SELECT 'begun'; SELECT pg_sleep(60)"))
-        await talk.upTo('C')
+        await sleeping(talk)
         await sql(server, 'postgres', `SELECT pg_cancel_backend(${talk.processId})`)
         await talk.upTo('Z')
       },

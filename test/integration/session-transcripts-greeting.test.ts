@@ -41,7 +41,7 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'a wrong value': { TimeZone: 'Mars/Olympus' },
   'a value without a unit': { work_mem: '7 parsecs' },
   'a value out of range': { work_mem: '1' },
-  'a value out of a list': { IntervalStyle: 'klingon' },
+  'a value out of a list': { intervalstyle: 'klingon' },
   'an unknown encoding': { client_encoding: 'KLINGON' },
   'a wrong value in options': { options: '-c work_mem=lots' },
   'an unknown name': { no_such_setting: '1' },

@@ -89,6 +89,11 @@ export async function run(
   return rows(frames)
 }
 
+/** The rows of what was asked before. */
+export async function nextRows(client: RawClient): Promise<readonly string[]> {
+  return rows(await client.upTo('Z'))
+}
+
 /** SQLSTATEs of the errors that a text meets. */
 export async function failures(
   client: RawClient,

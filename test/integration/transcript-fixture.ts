@@ -82,7 +82,8 @@ export async function perform(
 
 /**
  * The proxy's client must hear what a client of the server hears: on a server connection that was
- * opened for it, on one that another client has used before, and with every byte sent alone.
+ * opened for it, on one that another client has used before, and (for one tenant of the three, as
+ * bytes know nothing of strategies) with every byte sent alone.
  */
 async function compare(t: Test, { server, proxy, place }: Stage, act: Act): Promise<void> {
   const { parameters = {}, script, version = 3 << 16, isBulky = false } = act
@@ -104,6 +105,6 @@ async function compare(t: Test, { server, proxy, place }: Stage, act: Act): Prom
   const expected = await transcribe(direct, script)
   t.strictSame(await transcribe(proxied, script), expected, 'at first')
   t.strictSame(await transcribe(proxied, script), expected, 'again')
-  if (isBulky) return
+  if (isBulky || place.tenant !== 'acme') return
   t.strictSame(await transcribe({ ...proxied, isSlow: true }, script), expected, 'byte by byte')
 }

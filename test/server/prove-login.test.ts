@@ -128,5 +128,6 @@ async function prove(
   const tls = channelBinding && { ...TLS, channelBinding }
   const login = { database: 'saas', user: 'app', password: 'usher', tls }
   const target = { host: 'db.example', port: 5432, ...login }
-  return { server, proven: proveLogin({ address: target, reader, target, socket }) }
+  const exchange = { address: target, reader, target, socket, notices: [] }
+  return { server, proven: proveLogin(exchange) }
 }

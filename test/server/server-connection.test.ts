@@ -144,7 +144,7 @@ for (const chunkBytes of [1, 2, 3, 5, 7, 64, 10_000]) {
       connection.owe('query')
       const replies = Buffer.concat([commandComplete(tag), READY])
       for (const chunk of inChunks(replies, chunkBytes)) server.say(chunk)
-      t.equal(connection.dirt !== 'none', isDirty)
+      t.equal(connection.isDirty, isDirty)
       t.strictSame(sink.out, replies)
     })
   }

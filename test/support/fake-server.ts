@@ -7,7 +7,7 @@ import {
   type ServerConnectionOptions,
 } from '../../src/server/server-connection.ts'
 import { readyForQuery } from '../../src/wire/backend-messages.ts'
-import { cString, message } from '../../src/wire/byte-writer.ts'
+import { cString, int32, message } from '../../src/wire/byte-writer.ts'
 import { BackendCode } from '../../src/wire/message-codes.ts'
 
 /**
@@ -123,4 +123,22 @@ export function linkReplies(): Buffer {
     commandComplete('COMMIT'),
     readyForQuery('I'),
   ])
+}
+
+/** The replies to a question about the session, with these rows. */
+export function factsReplies(...rows: readonly (readonly string[])[]): Buffer {
+  return Buffer.concat([
+    message(BackendCode.rowDescription, Buffer.alloc(2)),
+    ...rows.map((columns) => dataRow(columns)),
+    commandComplete(`SELECT ${rows.length}`),
+    readyForQuery('I'),
+  ])
+}
+
+export function dataRow(columns: readonly string[]): Buffer {
+  const count = Buffer.alloc(2)
+  count.writeUInt16BE(columns.length)
+  const values = columns.map((column) => Buffer.from(column))
+  const fields = values.flatMap((value) => [int32(value.length), value])
+  return message(BackendCode.dataRow, count, ...fields)
 }

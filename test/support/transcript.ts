@@ -71,12 +71,14 @@ export class Conversation {
 
   /** Reads up to and with the next message of that type, or to the end of the connection. */
   async upTo(code: string): Promise<readonly RawFrame[]> {
+    let isSilent = false
     const timer = setTimeout(() => {
-      this.#lines.push('silence')
+      isSilent = true
       this.client.socket.destroy()
     }, SILENCE_MS)
     const frames = await this.client.upTo(code)
     clearTimeout(timer)
+    if (isSilent) throw new Error(`silence instead of ${code}, after ${this.#lines.join('; ')}`)
     for (const frame of frames) this.#note(frame)
     if (frames.at(-1)?.code !== code) this.#lines.push('the end')
     return frames

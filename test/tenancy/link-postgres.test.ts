@@ -147,12 +147,12 @@ async function testLeftover(
 ): Promise<void> {
   await t.test(`${name} does not cross`, async (t) => {
     const client = await connect(t, postgres)
-    for (const dirt of ['none', 'settings', 'session'] as const) {
-      await run(client, linkQuery(dirt === 'none' ? undefined : globex, acme, dirt))
+    for (const isDirty of [false, true]) {
+      await run(client, linkQuery(isDirty ? globex : undefined, acme, isDirty))
       const before = await ask(client, question)
       await client.query(make)
       t.not(await ask(client, question), before, 'it is there before')
-      await run(client, linkQuery(acme, globex, dirt))
+      await run(client, linkQuery(acme, globex, isDirty))
       t.equal(await ask(client, question), sees)
     }
   })
@@ -162,13 +162,13 @@ async function testLeftover(
 async function testOperators(t: Test, postgres: PostgresServer): Promise<void> {
   await t.test('a tenant can not stand in the way of the link', async (t) => {
     const client = await connect(t, postgres)
-    await run(client, linkQuery(undefined, acme, 'none'))
+    await run(client, linkQuery(undefined, acme, false))
     await client.query(
       `create or replace function acme.set_config(text, text, boolean) returns text
          language plpgsql as $$ begin raise exception 'caught'; end $$;
        set search_path = acme, pg_catalog`,
     )
-    await run(client, linkQuery(acme, globex, 'settings'))
+    await run(client, linkQuery(acme, globex, true))
     t.equal(await ask(client, 'show search_path'), '"globex"')
   })
 }
@@ -176,7 +176,7 @@ async function testOperators(t: Test, postgres: PostgresServer): Promise<void> {
 async function testResting(t: Test, postgres: PostgresServer): Promise<void> {
   await t.test('the resting state is what a reset falls back to', async (t) => {
     const client = await connect(t, postgres)
-    await run(client, linkQuery(undefined, acme, 'none'))
+    await run(client, linkQuery(undefined, acme, false))
     await client.query('discard all')
     t.equal(await ask(client, 'show search_path'), 'pg_catalog')
     t.equal(await ask(client, `select current_setting('${SETTING}')`), '')
@@ -192,8 +192,8 @@ async function testFailure(t: Test, postgres: PostgresServer): Promise<void> {
     ]
     for (const link of broken) {
       const client = await connect(t, postgres)
-      await run(client, linkQuery(undefined, acme, 'none'))
-      t.match(await ask(client, linkQuery(acme, link, 'none') ?? ''), /^(22023|42501)$/)
+      await run(client, linkQuery(undefined, acme, false))
+      t.match(await ask(client, linkQuery(acme, link, false) ?? ''), /^(22023|42501)$/)
       t.equal(await ask(client, 'select 1'), '25P02')
       t.equal(await ask(client, 'begin'), '25P02')
       t.equal(await ask(client, 'set role none'), '25P02')

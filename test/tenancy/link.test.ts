@@ -74,12 +74,12 @@ const ROWS = [
 ]
 
 for (const { name, from, to, sql } of ROWS) {
-  t.test(`link: ${name}`, async (t) => t.equal(linkQuery(from, to, 'none'), sql))
+  t.test(`link: ${name}`, async (t) => t.equal(linkQuery(from, to, false), sql))
 }
 
 t.test('whatever is dirty is reset, the same tenant too', async (t) => {
   for (const from of [undefined, acme, globex]) {
-    t.equal(linkQuery(from, acme, 'session'), `BEGIN; ${RESET}, ${ACME}; COMMIT`)
+    t.equal(linkQuery(from, acme, true), `BEGIN; ${RESET}, ${ACME}; COMMIT`)
   }
 })
 

@@ -1,0 +1,62 @@
+import type { TurnEffects } from '../../src/relay/turn-effects.ts'
+import { TurnEffectsGatherer } from '../../src/relay/turn-effects.ts'
+import type { AskableKind, FactsWanted, SessionFacts } from '../../src/server/session-facts.ts'
+import type { KeepPolicy } from '../../src/session/kept-state.ts'
+import { scanStatements } from '../../src/sql/statement-scan.ts'
+import { linkOf } from '../pool/pool-fixture.ts'
+
+const DIALECT = { backslashEscapes: false, hasUnsafeBytes: false }
+
+/** Nothing changed that the server reports. */
+export const UNCHANGED: ReadonlyMap<string, string> = new Map()
+
+/** A tenant with a schema: `timezone` is reported, `work_mem` and `app.user` are on the list. */
+export function policyOf(more: Partial<KeepPolicy> = {}): KeepPolicy {
+  return {
+    link: linkOf('acme'),
+    carried: new Set(['timezone', 'work_mem', 'app.user']),
+    reported: new Set(['timezone']),
+    place: new Set(['search_path', 'app.tenant_id', 'role', 'session_authorization']),
+    maxCarriedBytes: 1_000,
+    parameters: new Map([
+      ['TimeZone', 'UTC'],
+      ['session_authorization', 'pool'],
+    ]),
+    ...more,
+  }
+}
+
+/** What these texts do, as the relay gathers it. */
+export function effectsOf(...texts: readonly string[]): TurnEffects | undefined {
+  const gatherer = new TurnEffectsGatherer()
+  for (const text of texts) {
+    const bytes = Buffer.from(text)
+    const effects = scanStatements({ bytes, start: 0, end: bytes.length }, DIALECT)
+    if (effects !== undefined) gatherer.add(effects)
+  }
+  return gatherer.take()
+}
+
+export function unscanned(): TurnEffects | undefined {
+  const gatherer = new TurnEffectsGatherer()
+  gatherer.addUnscanned()
+  return gatherer.take()
+}
+
+export function factsOf(
+  kinds: readonly AskableKind[] = [],
+  settings: Readonly<Record<string, string>> = {},
+): SessionFacts {
+  return { kinds: new Set(kinds), settings: new Map(Object.entries(settings)) }
+}
+
+/** What is asked, in an order of its own. */
+export function spelled(wanted: FactsWanted | undefined): unknown {
+  if (wanted === undefined) return undefined
+  const { kinds, settings, customSettings } = wanted
+  return {
+    kinds: [...kinds].sort(),
+    settings: settings === 'all' ? settings : [...settings].sort(),
+    customSettings: [...customSettings].sort(),
+  }
+}
