@@ -43,7 +43,7 @@ export const LIBRARY_OWNERS = {
 /** The rooms that may open sockets. The types of these modules are free to all. */
 export const SOCKET_OWNERS = {
   net: ['listener', 'session', 'server'],
-  tls: ['listener', 'session', 'server'],
+  tls: ['config', 'listener', 'session', 'server'],
   http: ['admin'],
 }
 

@@ -130,14 +130,20 @@ export class Relay implements ReplySink {
     }
   }
 
+  /** From now on what the client sends is held: the server is about to be asked. */
+  hold(): void {
+    if (this.#turn.kind !== 'flowing') return
+    this.#turn = { kind: 'asking', server: this.#turn.server, held: [] }
+  }
+
   /**
    * Asks the server what the client's session holds, between two requests; what the client sends
    * meanwhile is held. The listener hears `factsTold`.
    */
   ask(wanted: FactsWanted): void {
-    if (this.#turn.kind !== 'flowing') return
+    this.hold()
+    if (this.#turn.kind !== 'asking') return
     const { server } = this.#turn
-    this.#turn = { kind: 'asking', server, held: [] }
     this.#requests.leave()
     const restore = this.#requests.takeRestore(server)
     const question = server.beginAsk(wanted)

@@ -190,7 +190,10 @@ export class StatementNames {
     const tail = chunk.subarray(nameEnd + 1, start + frameBytes)
     const statement = table.intern(family, tail, this.#watch.dialect(server))
     const refusal = this.#watch.refusal(statement.effects)
-    if (refusal !== undefined) return refuseParse(refusal, passage)
+    if (refusal !== undefined) {
+      this.#unnamed.left()
+      return refuseParse(refusal, passage)
+    }
     return this.#parseAs(name, statement, passage)
   }
 
@@ -214,7 +217,10 @@ export class StatementNames {
     const text = { bytes: chunk, start: textStart, end: endOfString(frame, textStart) }
     const effects = this.#watch.scan(text, server)
     const refusal = this.#watch.refusal(effects)
-    if (refusal !== undefined) return refuseParse(refusal, passage)
+    if (refusal !== undefined) {
+      this.#unnamed.dropped(server)
+      return refuseParse(refusal, passage)
+    }
     if (effects !== undefined) this.#beforeDeallocate(effects, passage, false)
     const tail = chunk.subarray(textStart, start + frameBytes)
     server.owe('parse', this.#unnamed.parsed(tail, effects, server))
@@ -289,6 +295,7 @@ export class StatementNames {
   }
 }
 
+/** What is sent in place of it leaves no unnamed statement on the server. */
 function refuseParse(refusal: Buffer, { server, frames }: Passage): FrameFate {
   server.owe('parse', { undo() {}, refusal })
   frames.insert(parse('', REFUSED_TAIL))

@@ -65,6 +65,11 @@ export class KeptState {
     return this.#pins.size > 0
   }
 
+  /** The server could not be asked the last time. */
+  get isUnknown(): boolean {
+    return this.#pins.has('unknown')
+  }
+
   /** It made state that nothing undoes: its server connection must not be used by anybody else. */
   get isIndelible(): boolean {
     return this.#isIndelible
@@ -82,7 +87,8 @@ export class KeptState {
   ): FactsWanted | undefined {
     for (const [name, value] of changed) this.#reported(name, value)
     if (changed.size > 0) this.#relink()
-    if (effects === undefined) return undefined
+    if (effects === undefined)
+      return this.isUnknown ? this.#everySetting(new Set(ASKABLE), []) : undefined
     this.#noteUnaskable(effects)
     return this.#questions(effects)
   }
@@ -118,7 +124,7 @@ export class KeptState {
 
   #questions(effects: TurnEffects): FactsWanted | undefined {
     const isHidden = effects.makes.has('code') || (effects.hasExecutes && this.#hasPreparedMore)
-    const isOpen = effects.isUnscanned || isHidden || this.#pins.has('unknown')
+    const isOpen = effects.isUnscanned || isHidden || this.isUnknown
     const kinds = new Set(
       ASKABLE.filter(
         (kind) =>
@@ -128,19 +134,16 @@ export class KeptState {
     const named = [...effects.settings].filter(
       (name) => isAskable(name) && !this.#policy.reported.has(name),
     )
-    const customSettings = named.filter(isCustom)
     const isReset = effects.resetsAll && this.#carried.size + this.#pinnedSettings.size > 0
-    if (isOpen || effects.mayTouchAnySetting || isReset) {
-      const known = [...this.#policy.place, ...this.#pinnedSettings, ...this.#carried.keys()]
-      const unlisted = known.filter(isCustom)
-      return {
-        kinds,
-        settings: 'all',
-        customSettings: [...new Set([...customSettings, ...unlisted])],
-      }
-    }
+    if (isOpen || effects.mayTouchAnySetting || isReset) return this.#everySetting(kinds, named)
     if (kinds.size === 0 && named.length === 0) return undefined
-    return { kinds, settings: named, customSettings }
+    return { kinds, settings: named, customSettings: named.filter(isCustom) }
+  }
+
+  #everySetting(kinds: ReadonlySet<AskableKind>, named: readonly string[]): FactsWanted {
+    const { place } = this.#policy
+    const names = [...named, ...place, ...this.#pinnedSettings, ...this.#carried.keys()]
+    return { kinds, settings: 'all', customSettings: [...new Set(names.filter(isCustom))] }
   }
 
   #learn(wanted: FactsWanted, facts: SessionFacts): void {

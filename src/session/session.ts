@@ -47,6 +47,8 @@ export class Session implements Waiter {
   #cancelId = 0
   #state: SessionState = IDLE
   #isDraining = false
+  /** Cancel requests that are on their way to the server. */
+  #cancels = 0
   /** The running request met its time limit, and the server was asked to give it up. */
   #isOverdue = false
   /** The running request lost its server connection once before it was sent. */
@@ -164,11 +166,15 @@ export class Session implements Waiter {
     if (state.kind === 'waiting') this.#cancelWait(state.requests)
     if (!isHolding(state)) return
     const { pool, route, options } = this.#admission
+    this.#cancels += 1
     try {
       const place = { target: route.target, pool, timeoutMs: options.cancelMs }
       await cancelQuery(state.lease.server, place)
     } catch (error) {
       this.#warn('cancel not forwarded', String(error))
+    } finally {
+      this.#cancels -= 1
+      this.#askWhenSafe()
     }
   }
 
@@ -264,8 +270,17 @@ export class Session implements Waiter {
       return
     }
     this.#move({ kind: 'asking', lease, wanted })
+    this.#deadline.set(0)
+    this.#relay.hold()
+    this.#askWhenSafe()
+  }
+
+  /** A cancel that is still on its way is meant for the client's query: it must not hit ours. */
+  #askWhenSafe(): void {
+    const state = this.#state
+    if (state.kind !== 'asking' || this.#cancels > 0 || !state.lease.server.isSettled) return
     this.#deadline.set(this.#admission.options.cancelMs)
-    this.#relay.ask(wanted)
+    this.#relay.ask(state.wanted)
   }
 
   #takeOutcome(): TurnOutcome {
@@ -296,7 +311,7 @@ export class Session implements Waiter {
   /** What its server connection is being asked will be known in a moment: it is not lost for that. */
   #clientGone(): void {
     const state = this.#state
-    if (state.kind === 'asking') {
+    if (state.kind === 'asking' && state.lease.server.isOccupied) {
       this.#relay.dropHeld()
       this.#move({ kind: 'leaving', lease: state.lease })
     } else if (state.kind !== 'leaving' || !state.lease.server.isOccupied) {

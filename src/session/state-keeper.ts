@@ -39,7 +39,8 @@ export class StateKeeper {
 
   /** @returns What has to be asked of the server; `undefined` when everything is known. */
   afterTurn(server: ServerConnection, { effects, changed }: TurnOutcome): FactsWanted | undefined {
-    if (effects === undefined && changed.size === 0) return undefined
+    const isKnown = this.#kept === undefined || !this.#kept.isUnknown
+    if (effects === undefined && changed.size === 0 && isKnown) return undefined
     this.#kept ??= new KeptState(keepPolicy(this.#admission))
     const wanted = this.#kept.afterTurn(effects, changed)
     if (wanted === undefined) server.adopt(this.#kept.link, false)
