@@ -27,7 +27,8 @@ const KIND_QUERIES: Readonly<Record<AskableKind, string>> = {
   listen: 'FROM pg_catalog.pg_listening_channels()',
   prepare: 'FROM pg_catalog.pg_prepared_statements WHERE from_sql',
   hold: 'FROM pg_catalog.pg_cursors WHERE is_holdable',
-  temp: 'FROM pg_catalog.pg_class WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()',
+  // Relations, functions, types: whatever stands in a schema depends on it, which has an index.
+  temp: `FROM pg_catalog.pg_depend WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()`,
   advisoryLock: `FROM pg_catalog.pg_locks WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()`,
 }
 
