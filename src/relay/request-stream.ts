@@ -175,6 +175,8 @@ export class RequestStream implements FrameVisitor {
       return namesOf(companions).rewrite(frame, passage)
     }
     server.owe(owed)
+    // It names a function by its number: any function.
+    if (owed === 'functionCall') companions.watch.noteUnscanned()
     if (owed === 'sync' && !companions.watch.takeMayCopy()) this.#restore(companions)
     return 'pass'
   }

@@ -21,7 +21,7 @@ export interface LinkRequest {
   /** To be written before the client's own bytes. */
   readonly bytes: Buffer
   /**
-   * Settings that another tenant made are in force until the link has undone them, and may make it
+   * Settings that another client made are in force until the link has undone them, and may make it
    * fail: nothing of the client should follow before it is acknowledged, so that another
    * connection can be tried.
    */
@@ -202,7 +202,7 @@ export class ServerConnection {
     }
     const isSameTenant = this.#link?.tenantKey === wanted.tenantKey
     if (!isSameTenant || this.#isDirty) this.statements.clear()
-    const isRisky = !isSameTenant && (this.#isDirty || mayHinder(this.#link))
+    const isRisky = this.#isDirty || mayHinder(this.#link)
     return { bytes: this.#expectLink(wanted, sql), isRisky }
   }
 

@@ -44,8 +44,14 @@ export class KeptState {
   readonly #policy: KeepPolicy
   readonly #carried = new Map<string, string>()
   readonly #pins = new Set<PinReason>()
-  /** Settings behind the pin `set`. */
-  readonly #pinnedSettings = new Set<string>()
+  /** Those that `takeNewPins` has told of. */
+  #counted: ReadonlySet<PinReason> = new Set()
+  /** Settings behind the pin `set`, as the server has them. */
+  readonly #pinnedSettings = new Map<string, string>()
+  /** Settings that were named since the server last said what it holds. */
+  readonly #named = new Set<string>()
+  /** All were reset since then, unless that was rolled back. */
+  #isReset = false
   #link: Link
   #isIndelible = false
   /** A statement that SQL prepared may make state of its own whenever it is executed. */
@@ -97,25 +103,30 @@ export class KeptState {
    * Takes in what the server said.
    *
    * @param facts - `undefined` when it could not say: then the client is pinned.
-   * @returns The reasons for which the client is pinned since now.
    */
-  told(wanted: FactsWanted, facts: SessionFacts | undefined): readonly PinReason[] {
-    const before = new Set(this.#pins)
+  told(wanted: FactsWanted, facts: SessionFacts | undefined): void {
     if (facts === undefined) this.#pins.add('unknown')
     else this.#learn(wanted, facts)
     this.#relink()
-    return [...this.#pins].filter((reason) => !before.has(reason))
+  }
+
+  /** The reasons for which the client is pinned since the last call. */
+  takeNewPins(): readonly PinReason[] {
+    const news = [...this.#pins].filter((reason) => !this.#counted.has(reason))
+    this.#counted = new Set(this.#pins)
+    return news
   }
 
   /** State that can't be carried was undone. */
   unpin(): void {
     this.#pins.clear()
+    this.#counted = new Set()
     this.#pinnedSettings.clear()
   }
 
   #noteUnaskable({ makes, settings, mayTouchAnySetting, isUnscanned }: TurnEffects): void {
     if (makes.has('load')) this.#pins.add('load')
-    for (const name of settings) if (!isAskable(name)) this.#pinSetting(name)
+    for (const name of settings) if (!isAskable(name)) this.#pinSetting(name, '')
     this.#isIndelible ||= makes.has('load') || settings.has(SEED)
     const isMore = makes.size > 1 || mayTouchAnySetting || settings.size > 0
     const isUnseen = isUnscanned || makes.has('code')
@@ -134,6 +145,8 @@ export class KeptState {
     const named = [...effects.settings].filter(
       (name) => isAskable(name) && !this.#policy.reported.has(name),
     )
+    for (const name of named) this.#named.add(name)
+    this.#isReset ||= effects.resetsAll
     const isReset = effects.resetsAll && this.#carried.size + this.#pinnedSettings.size > 0
     if (isOpen || effects.mayTouchAnySetting || isReset) return this.#everySetting(kinds, named)
     if (kinds.size === 0 && named.length === 0) return undefined
@@ -142,12 +155,18 @@ export class KeptState {
 
   #everySetting(kinds: ReadonlySet<AskableKind>, named: readonly string[]): FactsWanted {
     const { place } = this.#policy
-    const names = [...named, ...place, ...this.#pinnedSettings, ...this.#carried.keys()]
+    const names = [...named, ...place, ...this.#pinnedSettings.keys(), ...this.#carried.keys()]
     return { kinds, settings: 'all', customSettings: [...new Set(names.filter(isCustom))] }
   }
 
   #learn(wanted: FactsWanted, facts: SessionFacts): void {
     this.#pins.delete('unknown')
+    this.#take(wanted, facts)
+    this.#named.clear()
+    this.#isReset = false
+  }
+
+  #take(wanted: FactsWanted, facts: SessionFacts): void {
     for (const kind of wanted.kinds) {
       if (facts.kinds.has(kind)) this.#pins.add(kind)
       else this.#pins.delete(kind)
@@ -155,7 +174,7 @@ export class KeptState {
     const isWhole = wanted.settings === 'all'
     const names =
       wanted.settings === 'all'
-        ? [...facts.settings.keys(), ...this.#carried.keys(), ...this.#pinnedSettings]
+        ? [...facts.settings.keys(), ...this.#carried.keys(), ...this.#pinnedSettings.keys()]
         : wanted.settings
     for (const name of new Set([...names, ...wanted.customSettings])) {
       if (isAskable(name)) this.#setting(name, { value: facts.settings.get(name), isWhole })
@@ -171,13 +190,14 @@ export class KeptState {
     const { carried, place } = this.#policy
     const own = this.#ownValue(name)
     // The server writes values its own way (`65536` for `64MB`): where nobody named the setting,
-    // one that the link made is taken for unchanged, unless the client had changed it before, or it
-    // says whom the connection acts for.
-    const isChanged = this.#carried.has(name) || this.#pinnedSettings.has(name)
-    const isOfLink = own !== undefined && isWhole && !isChanged && !place.has(name)
+    // one that the link made is taken for unchanged, unless it says whom the connection acts for.
+    const last = this.#carried.get(name) ?? this.#pinnedSettings.get(name)
+    const isGone = this.#isReset && value !== last
+    const isTouched = this.#named.has(name) || (last !== undefined && !isGone)
+    const isOfLink = own !== undefined && isWhole && !isTouched && !place.has(name)
     if (value === undefined || isOfLink || isSame(name, value, own)) this.#dropSetting(name)
     else if (carried.has(name)) this.#carrySetting(name, value)
-    else this.#pinSetting(name)
+    else this.#pinSetting(name, value)
   }
 
   /** The server said by itself that a setting has another value now. */
@@ -197,12 +217,12 @@ export class KeptState {
   #carrySetting(name: string, value: string): void {
     this.#dropSetting(name)
     if (this.#hasRoomFor(name, value)) this.#carried.set(name, value)
-    else this.#pinSetting(name)
+    else this.#pinSetting(name, value)
   }
 
-  #pinSetting(name: string): void {
+  #pinSetting(name: string, value: string): void {
     this.#carried.delete(name)
-    this.#pinnedSettings.add(name)
+    this.#pinnedSettings.set(name, value)
     this.#pins.add('set')
   }
 

@@ -140,8 +140,7 @@ export class Session implements Waiter {
   factsTold(facts: SessionFacts | undefined, isContinued: boolean): void {
     const state = this.#state
     if (state.kind !== 'asking') return
-    const reasons = this.#keeper.told(state.lease.server, state.wanted, facts)
-    for (const reason of reasons) this.#parts.observer.pinned(this.route.tenant, reason)
+    this.#keeper.told(state.lease.server, state.wanted, facts)
     if (!isContinued) return
     this.#move({ kind: 'active', lease: state.lease })
     this.#deadline.set(this.route.timeouts.queryMs)
@@ -295,6 +294,9 @@ export class Session implements Waiter {
     if (this.#isDraining) this.#close({ error: new ShutdownError(), reason: 'drain' })
     else if (!this.#keeper.isPinned) this.#release(lease)
     else if (this.#state.kind === 'asking') this.#move({ kind: 'active', lease })
+    for (const reason of this.#keeper.takeNewPins()) {
+      this.#parts.observer.pinned(this.route.tenant, reason)
+    }
   }
 
   /** A request that waits for its turn is answered here, as the server would answer it. */

@@ -12,6 +12,8 @@ export interface TurnOutcome {
   readonly changed: ReadonlyMap<string, string>
 }
 
+const NONE: readonly PinReason[] = []
+
 /**
  * Keeps what one client leaves behind its transactions in step with the server connection that it
  * leaves them on.
@@ -48,23 +50,23 @@ export class StateKeeper {
     return wanted
   }
 
-  /** Takes in what the server said. Returns the reasons for which the client is pinned since now. */
-  told(
-    server: ServerConnection,
-    wanted: FactsWanted,
-    facts: SessionFacts | undefined,
-  ): readonly PinReason[] {
+  /** Takes in what the server said. */
+  told(server: ServerConnection, wanted: FactsWanted, facts: SessionFacts | undefined): void {
     const kept = this.#kept
-    if (kept === undefined) return []
+    if (kept === undefined) return
     this.#isAsking = false
-    const reasons = kept.told(wanted, facts)
+    kept.told(wanted, facts)
     if (kept.isPinned && this.#admission.route.pool.pins === 'refuse') {
       kept.unpin()
       server.markDirty()
-      return []
+      return
     }
     server.adopt(kept.link, wanted.kinds.size > 0)
-    return reasons
+  }
+
+  /** The reasons for which the client is pinned since the last call. */
+  takeNewPins(): readonly PinReason[] {
+    return this.#kept?.takeNewPins() ?? NONE
   }
 
   /**

@@ -11,7 +11,7 @@ import {
   text,
 } from '../support/raw-client.ts'
 import type { Conversation } from '../support/transcript.ts'
-import { perform, type Program } from './transcript-fixture.ts'
+import { type Program, perform } from './transcript-fixture.ts'
 
 const COPY_IN = 'COPY copied FROM STDIN'
 const COPY_OUT = 'COPY (SELECT i, i * 2 FROM generate_series(1, 3) i) TO STDOUT'

@@ -1,8 +1,19 @@
 import { sql } from '../support/postgres.ts'
-import { bind, execute, flush, frame, int16, int32, parse, query, sync, text } from '../support/raw-client.ts'
+import {
+  bind,
+  execute,
+  flush,
+  frame,
+  int16,
+  int32,
+  parse,
+  query,
+  sync,
+  text,
+} from '../support/raw-client.ts'
 import type { Conversation } from '../support/transcript.ts'
 import { until } from '../support/until.ts'
-import { type Act, perform, type Program, type Stage } from './transcript-fixture.ts'
+import { type Act, type Program, perform, type Stage } from './transcript-fixture.ts'
 
 /** Messages that are no messages: an error, or the end, is what Postgres makes of them. */
 const MALFORMED: Readonly<Record<string, readonly Buffer[]>> = {
@@ -75,11 +86,11 @@ async function violate(talk: Conversation, bytes: readonly Buffer[]): Promise<vo
 }
 
 const ENDS: Program = {
-  'statement_timeout': {
+  statement_timeout: {
     script: (talk) =>
       talk.run('SET statement_timeout TO 20', 'SELECT pg_sleep(60)', 'SHOW statement_timeout'),
   },
-  'idle_session_timeout': {
+  idle_session_timeout: {
     script: async (talk) => {
       await talk.run('SET idle_session_timeout TO 20')
       await talk.toEnd()
@@ -89,7 +100,7 @@ const ENDS: Program = {
     parameters: { idle_session_timeout: '100' },
     script: (talk) => talk.toEnd(),
   },
-  'idle_in_transaction_session_timeout': {
+  idle_in_transaction_session_timeout: {
     script: async (talk) => {
       await talk.run('SET idle_in_transaction_session_timeout TO 20', 'BEGIN')
       await talk.toEnd()
@@ -151,6 +162,13 @@ function terminations({ server }: Stage): Program {
         await talk.send(query('COPY copied FROM STDIN'))
         await talk.upTo('G')
         await terminate(talk)
+      },
+    },
+    'a server that shuts down': {
+      script: async (talk) => {
+        await talk.run('BEGIN')
+        await server.restart('fast')
+        await talk.toEnd()
       },
     },
     'canceled in a query': {

@@ -1,6 +1,7 @@
+import { sql } from '../support/postgres.ts'
 import { query } from '../support/raw-client.ts'
 import type { Script } from '../support/transcript.ts'
-import { type Act, perform, PLACES, type Program, type Stage } from './transcript-fixture.ts'
+import { type Act, type Program, perform, type Stage } from './transcript-fixture.ts'
 
 const SHOW_ALL = `SELECT name, setting, reset_val, source FROM pg_settings WHERE source = 'client' ORDER BY name`
 
@@ -10,7 +11,7 @@ const look: Script = (talk) => talk.run(SHOW_ALL, "SELECT current_setting('my.ow
 const GREETINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   nothing: {},
   'reported settings': {
-    application_name: "it's \\ \"one\"",
+    application_name: 'it\'s \\ "one"',
     TimeZone: 'Asia/Kathmandu',
     datestyle: 'German, DMY',
     IntervalStyle: 'iso_8601',
@@ -22,7 +23,8 @@ const GREETINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'an encoding in quotes': { client_encoding: "'utf-8'" },
   options: { options: '-c work_mem=7MB --statement-timeout=4321 -cDateStyle=SQL,\\ MDY' },
   'escapes in options': {
-    options: '  -c  application_name=a\\ b\\\\c\\td   -c my.own=\\ \\\\ --IntervalStyle=sql_standard ',
+    options:
+      '  -c  application_name=a\\ b\\\\c\\td   -c my.own=\\ \\\\ --IntervalStyle=sql_standard ',
   },
   'the same setting twice': {
     options: '-c work_mem=1MB -c work_mem=2MB -c application_name=of_options',
@@ -51,7 +53,14 @@ const REFUSALS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'a name that nobody sets': { server_version: '99' },
 }
 
-function program({ place, major }: Stage): Program {
+/** Postgres has had them since 17. */
+const TRIGGER = `
+  CREATE OR REPLACE FUNCTION greet() RETURNS event_trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE NOTICE 'hello' USING HINT = 'Sit down.'; END $$;
+  DROP EVENT TRIGGER IF EXISTS greet;
+  CREATE EVENT TRIGGER greet ON login EXECUTE FUNCTION greet()`
+
+function program({ place, major, server }: Stage): Program {
   const acts: Record<string, Act> = {}
   for (const [name, parameters] of Object.entries({ ...GREETINGS, ...REFUSALS })) {
     acts[name] = { parameters, script: look }
@@ -62,7 +71,18 @@ function program({ place, major }: Stage): Program {
       acts[`search_path ${search_path}`] = { parameters: { search_path }, script: look }
     }
   }
-  if (major === 18) Object.assign(acts, VERSIONS)
+  if (major === 18) {
+    Object.assign(acts, VERSIONS)
+    acts['before a trigger of the login'] = {
+      script: async () => {
+        await sql(server, place.database, TRIGGER)
+      },
+    }
+    acts['what a trigger of the login says'] = {
+      parameters: { application_name: 'n'.repeat(80) },
+      script: look,
+    }
+  }
   return acts
 }
 
@@ -80,4 +100,4 @@ const VERSIONS: Program = {
   },
 }
 
-await perform(program, { places: PLACES })
+await perform(program)

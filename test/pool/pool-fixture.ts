@@ -81,6 +81,8 @@ export class PoolRig {
   readonly pool: Pool
   readonly events: string[] = []
   readonly servers: FakeServer[] = []
+  /** The link that each connection was opened for; `undefined` for the resting state. */
+  readonly homes: (Link | undefined)[] = []
   readonly #openings: PromiseWithResolversOf<OpenedServer>[] = []
 
   constructor(options: Partial<PoolOptions> = {}, parts: Partial<PoolParts> = {}) {
@@ -90,7 +92,8 @@ export class PoolRig {
       options: { ...OPTIONS, ...options },
       clock: this.clock,
       random: () => 0,
-      open: () => {
+      open: (home) => {
+        this.homes.push(home)
         const opening = deferred<OpenedServer>()
         this.#openings.push(opening)
         return opening.promise
@@ -126,8 +129,8 @@ export class PoolRig {
   }
 
   /** Asks for a connection. */
-  guest(link?: Link, waitMs?: number): Guest {
-    const guest = new Guest(link, waitMs)
+  guest(link?: Link, waitMs?: number, mode?: PoolMode): Guest {
+    const guest = new Guest(link, waitMs, mode)
     const lease = this.pool.checkout(guest)
     if (lease !== undefined) guest.granted(lease)
     return guest

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { PreparedStatements, type Statement } from '../../src/server/prepared-statements.ts'
 
@@ -76,4 +77,87 @@ t.test('names that may be free on the server are not to be relied on', async (t)
   held.distrust()
   t.equal(held.use(A), true)
   t.equal(held.isUnsure(A, 0), true)
+})
+
+t.test('DEALLOCATE ALL takes what was prepared before it', async (t) => {
+  const held = new PreparedStatements(10, MANY_BYTES)
+  held.add(A)
+  held.add(B)
+  held.distrust()
+  held.begin(B, 1)
+  held.add(C)
+  held.deallocated()
+  t.strictSame([held.use(A), held.use(B), held.use(C)], [false, true, true])
+  t.equal(held.isUnsure(C, 1), false)
+  held.deallocated()
+  t.equal(held.count, 0, 'one that nobody saw coming')
+})
+
+t.test('a Parse that is not answered is sure in its own batch alone', async (t) => {
+  const held = new PreparedStatements(10, MANY_BYTES)
+  held.add(A)
+  const change = held.begin(A, 3)
+  t.equal(held.isUnsure(A, 3), false)
+  t.equal(held.isUnsure(A, 4), true)
+  change.done?.()
+  t.equal(held.isUnsure(A, 4), false)
+  const [first, second] = [held.begin(A, 5), held.begin(A, 6)]
+  first.undo()
+  t.equal(held.use(A), true, 'the later one counts')
+  second.undo()
+  t.equal(held.use(A), false)
+})
+
+const SIZES = [0, 10, 25, 40, 70]
+const POOL = SIZES.map((bytes) => statement(`p${bytes}`, bytes))
+const MAX = 3
+const MAX_BYTES = 80
+const pick = fc.nat(POOL.length - 1)
+const step = fc.tuple(fc.constantFrom('add', 'use', 'fail', 'clear'), pick)
+
+/** The least recently used first, by the book. */
+class Model {
+  readonly held = new PreparedStatements(MAX, MAX_BYTES)
+  #names: Statement[] = []
+
+  apply([act, index]: readonly [string, number]): boolean {
+    const one = POOL[index] ?? A
+    const isHeld = this.#names.includes(one)
+    if (act === 'clear') {
+      this.held.clear()
+      this.#names = []
+    } else if (act === 'use') {
+      if (this.held.use(one) !== isHeld) return false
+      if (isHeld) this.#touch(one)
+    } else if (act === 'fail' && isHeld) {
+      this.held.begin(one, 0).undo()
+      this.#names = this.#names.filter((other) => other !== one)
+    } else if (act === 'add' && !isHeld && !this.#add(one)) return false
+    return this.held.count === this.#names.length
+  }
+
+  #touch(one: Statement): void {
+    this.#names = [...this.#names.filter((other) => other !== one), one]
+  }
+
+  #add(one: Statement): boolean {
+    this.#touch(one)
+    const gone: Statement[] = []
+    while (this.#names.length > 1 && this.#isOver) gone.push(this.#names.shift() ?? A)
+    const namesOf = (all: readonly Statement[]) => all.map(({ serverName }) => serverName).join()
+    return namesOf(this.held.add(one)) === namesOf(gone)
+  }
+
+  get #isOver(): boolean {
+    const bytes = this.#names.reduce((sum, { tail }) => sum + tail.length, 0)
+    return this.#names.length > MAX || bytes > MAX_BYTES
+  }
+}
+
+t.test('holds the most recently used that fit', async () => {
+  const check = fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    const model = new Model()
+    return steps.every((each) => model.apply(each))
+  })
+  fc.assert(check, { numRuns: 500 })
 })

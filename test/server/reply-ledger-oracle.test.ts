@@ -32,6 +32,8 @@ const UNSEEN: readonly number[] = [
   BackendCode.parameterStatus,
 ]
 const RUNS = 400
+/** Messages of the client that ReadyForQuery answers. */
+const READIED: readonly (Owed | undefined)[] = ['query', 'functionCall', 'sync']
 /** `pg_backend_pid`, and a function that does not exist. */
 const FUNCTIONS = [2026, 1] as const
 const STATEMENTS = [
@@ -53,6 +55,8 @@ const QUERIES = [...STATEMENTS, 'select 1; select 2', 'select 1; selec', '; ;', 
 const COPIES = ['copy odd from stdin', 'copy nowhere from stdin', 'copy refusing from stdin']
 
 const sent = (owed: Owed | undefined, bytes: Buffer): Sent => ({ owed, bytes })
+/** Stands where the client may not have run what it sent. */
+const REFUSED = 'REFUSED'
 const SYNC = sent('sync', sync())
 const name = fc.constantFrom('', 's1', 's2')
 const kind = fc.constantFrom<'S' | 'P'>('S', 'P')
@@ -94,7 +98,32 @@ const single = fc.oneof(
   fc.constantFrom(...QUERIES).map((text) => sent('query', query(text))),
   copyEnd,
 )
+/** What the proxy sends of its own accord, in the places where it does. */
+const own = fc.oneof(
+  fc.constantFrom('set jit = off', 'set nothing = 1', 'selec').map((text) => {
+    return [sent('restore', query(text))]
+  }),
+  fc.constantFrom('select 1 where false', 'select 1', 'select 1/0').map((text) => {
+    return [sent('ask', query(text))]
+  }),
+  fc
+    .tuple(name, fc.constantFrom('', 'select 1', 'selec'))
+    .map(([at, text]) => [sent('hiddenTrial', parseBytes(at, text)), sent('hiddenSync', sync())]),
+  name.map((at) => [sent('hiddenClose', closeBytes('S', at)), sent('hiddenSync', sync())]),
+  fc
+    .tuple(name, fc.constantFrom(...STATEMENTS))
+    .map(([at, text]) => [
+      sent('hiddenClose', closeBytes('S', at)),
+      sent('hiddenParse', parseBytes(at, text)),
+    ]),
+  fc.constantFrom(
+    [sent('query', query(REFUSED))],
+    [sent('parse', parseBytes('', REFUSED))],
+    [sent('hiddenSync', sync())],
+  ),
+)
 const step = fc.oneof(
+  { weight: 4, arbitrary: own },
   { weight: 8, arbitrary: single.map((one) => [one]) },
   { weight: 1, arbitrary: extendedCopy },
   { weight: 1, arbitrary: simpleCopy },
@@ -124,6 +153,8 @@ class Followed {
   readonly ledger = new ReplyLedger()
   readonly #raw: RawPostgres
   readonly #seen: string[] = []
+  /** ReadyForQuery that the client may get yet. */
+  #readies = 0
 
   constructor(raw: RawPostgres) {
     this.#raw = raw
@@ -131,6 +162,7 @@ class Followed {
 
   send(messages: readonly Sent[]): void {
     for (const { owed } of messages) if (owed !== undefined) this.ledger.push(owed)
+    this.#readies += messages.filter(({ owed }) => READIED.includes(owed)).length
     this.#seen.push(`[${messages.map(({ owed }) => owed ?? 'data').join(' ')}]`)
     this.#raw.write(...messages.map(({ bytes }) => bytes))
   }
@@ -140,9 +172,10 @@ class Followed {
     const { code } = await this.#raw.next()
     if (UNSEEN.includes(code)) return true
     this.#seen.push(String.fromCharCode(code))
-    if (this.ledger.settle(code) === 'surprise' && !this.ledger.isDoubtful) {
-      throw new Error(`surprised: ${this.#seen.join(' ')}`)
-    }
+    const verdict = this.ledger.settle(code)
+    if (verdict === 'pass' && code === BackendCode.readyForQuery) this.#readies -= 1
+    const isWrong = verdict === 'surprise' || this.#readies < 0
+    if (isWrong && !this.ledger.isDoubtful) throw new Error(`surprised: ${this.#seen.join(' ')}`)
     return !this.ledger.isDoubtful
   }
 

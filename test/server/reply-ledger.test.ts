@@ -1,21 +1,9 @@
 import t from 'tap'
 import { type Owed, ReplyLedger } from '../../src/server/reply-ledger.ts'
 import { BackendCode } from '../../src/wire/message-codes.ts'
+import { CODES, type LedgerRow, playRow } from './ledger-script.ts'
 
-/** Replies by the letter of their type byte, but for `parse`, `bind` and `close`: `1`, `2`, `3`. */
-const CODES: ReadonlySet<number> = new Set(Object.values(BackendCode))
-
-interface Row {
-  readonly name: string
-  /** What is sent (`query`) and what comes (`< Z`), in order. */
-  readonly script: string
-  /** The last verdict. */
-  readonly expects?: 'pass' | 'drop' | 'surprise'
-  readonly isSettled: boolean
-  readonly isDoubtful?: boolean
-}
-
-const ROWS: readonly Row[] = [
+const ROWS: readonly LedgerRow[] = [
   { name: 'nothing', script: '', isSettled: true },
   { name: 'a query', script: 'query < T < C < Z', expects: 'pass', isSettled: true },
   { name: 'a query before its end', script: 'query < T < C', expects: 'pass', isSettled: false },
@@ -179,35 +167,7 @@ function pipeline(end: string): string {
   return `parse bind describe execute close sync < 1 < 2 < t < T < C < 3 ${end}`
 }
 
-for (const { name, script, expects, isSettled, isDoubtful } of ROWS) {
-  t.test(name, async (t) => {
-    const ledger = new ReplyLedger()
-    const last = play(ledger, script)
-    if (expects !== undefined) t.equal(last, expects)
-    else t.not(last, 'surprise')
-    t.equal(ledger.isSettled, isSettled)
-    if (isDoubtful !== undefined) t.equal(ledger.isDoubtful, isDoubtful)
-  })
-}
-
-/** Every verdict but the last has to be a foreseen one. */
-function play(ledger: ReplyLedger, script: string): string {
-  const words = script.split(' ').filter((word) => word !== '')
-  let verdict = ''
-  for (let index = 0; index < words.length; index += 1) {
-    const word = words[index] as string
-    if (word !== '<') {
-      ledger.push(word as Owed)
-      continue
-    }
-    index += 1
-    if (verdict === 'surprise') throw new Error(`surprised before the end of ${script}`)
-    const code = (words[index] as string).charCodeAt(0)
-    if (!CODES.has(code)) throw new Error(`no such reply in ${script}`)
-    verdict = ledger.settle(code)
-  }
-  return verdict
-}
+for (const row of ROWS) t.test(row.name, async (t) => playRow(t, row))
 
 /** By message, the replies that it may get first. */
 const FIRST_REPLIES = {

@@ -15,7 +15,8 @@ function turn(
   facts?: SessionFacts,
 ): readonly string[] {
   const wanted = kept.afterTurn(effects, UNCHANGED)
-  return wanted === undefined ? [] : kept.told(wanted, facts)
+  if (wanted !== undefined) kept.told(wanted, facts)
+  return kept.takeNewPins()
 }
 
 function carriedBy(kept: KeptState): unknown {
@@ -247,6 +248,19 @@ t.test('a setting of the link that the client changed stays changed', async (t) 
   turn(kept, effectsOf('do $$ begin end $$'), factsOf([], { jit: 'on', work_mem: '70' }))
   t.equal(kept.isPinned, true)
   t.strictSame(carriedBy(kept), { jit: 'off', work_mem: '70' })
+})
+
+t.test('a setting of the link that was changed is as before after RESET ALL', async (t) => {
+  for (const text of ['reset all', 'discard all']) {
+    const kept = new KeptState(policyOf({ link: linkOf('acme', { geqo_seed: '0.50' }) }))
+    turn(kept, effectsOf('set geqo_seed = 1'), factsOf([], { geqo_seed: '1' }))
+    turn(kept, effectsOf('begin', text, 'rollback'), factsOf([], { geqo_seed: '1' }))
+    t.equal(kept.isPinned, true, 'rolled back')
+    turn(kept, effectsOf(text, 'set geqo_seed = 2'), factsOf([], { geqo_seed: '2' }))
+    t.equal(kept.isPinned, true, 'changed behind it')
+    turn(kept, effectsOf(text), factsOf([], { geqo_seed: '0.5' }))
+    t.equal(kept.isPinned, false, 'in the spelling of the server')
+  }
 })
 
 t.test('a carried setting outlives code that leaves it alone', async (t) => {

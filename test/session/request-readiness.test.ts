@@ -36,7 +36,7 @@ const ROWS = [
   { name: 'half a leftover', sent: [LATE.subarray(0, 6)], expects: partial() },
   { name: 'Terminate', sent: [terminate()], expects: TERMINATE },
   { name: 'Terminate behind leftovers', sent: [LATE, terminate()], expects: TERMINATE },
-  { name: 'Terminate within a request', sent: [PARSE, terminate()], expects: partial() },
+  { name: 'Terminate behind a Parse', sent: [PARSE, terminate()], expects: TERMINATE },
   { name: 'Terminate behind a query', sent: [ASK, terminate()], expects: ready() },
   { name: 'a long request', sent: [parseBytes('', 'x'.repeat(MAX))], expects: ready() },
   {

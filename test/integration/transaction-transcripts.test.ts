@@ -1,0 +1,7 @@
+import { perform, withoutNames } from './transcript-fixture.ts'
+import { EXTENDED, OTHERS, SIMPLE } from './transcript-programs.ts'
+
+await perform(() => ({ ...SIMPLE, ...EXTENDED, ...OTHERS }), {
+  mode: 'transaction',
+  mask: withoutNames,
+})
