@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { type PostgresServer, sql } from '../support/postgres.ts'
-import { query, type RawClient, type RawFrame, rows } from '../support/raw-client.ts'
+import { query, type RawFrame, rows } from '../support/raw-client.ts'
 import { PAIRS } from '../support/saas.ts'
 import {
   ask,
@@ -14,7 +14,6 @@ import {
   open,
   PID,
   pins,
-  reports,
   run,
   untilWaiting,
 } from './state-fixture.ts'
@@ -48,7 +47,6 @@ onBoth(t, async (t, server) => {
     )
   }
   await t.test('database: as pg_dump does', (t) => asPgDump(t, house))
-  await t.test('a change of the server’s own configuration', (t) => reconfigured(t, server))
 })
 
 async function tooMuch(t: Test, server: PostgresServer, tenant: string): Promise<void> {
@@ -166,40 +164,4 @@ async function hiddenInFunction(
   t.equal(await backendOf(stranger), pid, 'on the same connection')
   await run(client, 'DROP FUNCTION hides()')
   await endAll(client, stranger)
-}
-
-/** What the server reports by itself, and the client did not ask for, is told and not kept. */
-async function reconfigured(t: Test, server: PostgresServer): Promise<void> {
-  const house = await open(t, server)
-  const [one, two, own] = await Promise.all([
-    logIn(house, 'globex'),
-    logIn(house, 'hooli'),
-    logIn(house, 'globex', { TimeZone: 'Asia/Tokyo' }),
-  ])
-  const before = await pins(house)
-  for (const zone of ['America/Lima', 'Asia/Dubai']) {
-    await sql(server, 'postgres', `ALTER SYSTEM SET timezone = '${zone}'`)
-    await sql(server, 'postgres', 'SELECT pg_reload_conf()')
-    const told = await toldOf(one, zone)
-    t.equal(told, zone, 'told')
-    t.equal(await toldOf(two, zone), zone, 'told when its turn comes')
-    t.strictSame(await run(own, 'SHOW TimeZone'), ['Asia/Tokyo'], 'its own value stays')
-    t.strictSame(await run(one, 'SHOW TimeZone'), [zone])
-  }
-  await sql(server, 'postgres', 'ALTER SYSTEM RESET timezone')
-  await sql(server, 'postgres', 'SELECT pg_reload_conf()')
-  await toldOf(one, 'GMT')
-  t.equal(await pins(house), before)
-  await endAll(one, two, own)
-}
-
-/** Asks until the server has read its configuration. Returns what the client was told last. */
-async function toldOf(client: RawClient, zone: string): Promise<string | undefined> {
-  let told: string | undefined
-  for (let round = 0; round < 500; round++) {
-    const frames = await ask(client, 'SHOW TimeZone')
-    told = reports(frames)['TimeZone'] ?? told
-    if (rows(frames)[0] === zone) break
-  }
-  return told
 }

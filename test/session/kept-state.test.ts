@@ -292,5 +292,6 @@ t.test('pins that are given up', async (t) => {
   turn(kept, effectsOf('listen a; set jit = off'), factsOf(['listen'], { jit: 'off' }))
   kept.unpin()
   t.equal(kept.isPinned, false)
+  t.strictSame(kept.takeNewPins(), [])
   t.strictSame(turn(kept, effectsOf('listen a'), factsOf(['listen'])), ['listen'])
 })
