@@ -25,6 +25,12 @@ export interface ProvenLink {
   readonly link: Link
   /** ParameterStatus values that the server reported under it. */
   readonly parameters: ReadonlyMap<string, string>
+  /**
+   * Values of the session under it, by name in lower case, in the server's own spelling: `65536`
+   * where the link says `64MB`. Without custom settings, of which the server keeps no list; empty
+   * when the server could not say.
+   */
+  readonly settings: ReadonlyMap<string, string>
 }
 
 /** Where a server connection stands. Every move goes through `Pool.#move`. */
@@ -115,10 +121,9 @@ export class Pool {
     return this.#proven.get(link.key)
   }
 
-  /** Remembers that `link` works, and what `server` reports under it. */
-  prove(link: Link, server: ServerConnection): ProvenLink {
-    const proven = { link, parameters: server.parameters }
-    this.#proven.set(link.key, proven)
+  /** Remembers a link that works. */
+  prove(proven: ProvenLink): ProvenLink {
+    this.#proven.set(proven.link.key, proven)
     return proven
   }
 

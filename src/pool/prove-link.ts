@@ -1,5 +1,6 @@
 import type { ProxyError } from '../base/proxy-error.ts'
 import type { ReplySink } from '../server/reply-sink.ts'
+import type { FactsWanted } from '../server/session-facts.ts'
 import type { Link } from '../tenancy/link.ts'
 import { awaitLease } from './await-lease.ts'
 import type { Lease } from './lease.ts'
@@ -7,7 +8,7 @@ import type { Pool, ProvenLink } from './pool.ts'
 
 /**
  * Makes sure that a link works before any byte of a client depends on it, and learns what the
- * server reports under it. Costs a checkout the first time, nothing after that.
+ * server says of it. Costs a checkout the first time, nothing after that.
  *
  * @returns The link, shared with every other session that has the same one.
  * @throws LinkFailedError - the server refused the link.
@@ -23,6 +24,8 @@ export async function proveLink(
   const lease = await awaitLease(pool, { ...options, link, mode: 'transaction' })
   return tryLink({ pool, link, signal: options.signal }, lease)
 }
+
+const ALL_SETTINGS: FactsWanted = { kinds: new Set(), settings: 'all', customSettings: [] }
 
 /** A link to be tried, for as long as somebody waits for it. */
 interface Trial {
@@ -43,16 +46,20 @@ function tryLink({ pool, link, signal }: Trial, lease: Lease): Promise<ProvenLin
       reject(signal.reason)
     }
     signal.addEventListener('abort', giveUp)
+    let settings: ReadonlyMap<string, string> = new Map()
+    const ask = () => server.write(server.beginAsk(ALL_SETTINGS))
     const sink: ReplySink = {
       replyBytes() {},
-      linked() {},
-      factsTold() {},
+      linked: ask,
+      factsTold(facts) {
+        settings = facts?.settings ?? settings
+      },
       plansChanged() {},
       statementsDropped() {},
       drained() {},
       settled() {
         signal.removeEventListener('abort', giveUp)
-        resolve(pool.prove(link, server))
+        resolve(pool.prove({ link, settings, parameters: server.parameters }))
         lease.release()
       },
       lost(error: ProxyError) {
@@ -63,7 +70,7 @@ function tryLink({ pool, link, signal }: Trial, lease: Lease): Promise<ProvenLin
     }
     server.attach(sink)
     const request = server.beginLink(link)
-    if (request === undefined) sink.settled()
+    if (request === undefined) ask()
     else server.write(request.bytes)
   })
 }

@@ -22,6 +22,8 @@ export interface Admission {
   readonly options: SessionOptions
   /** ParameterStatus values of the greeting. */
   readonly parameters: ReadonlyMap<string, string>
+  /** Values of the session, in the server's own spelling; see `ProvenLink`. */
+  readonly settings: ReadonlyMap<string, string>
   /** The server connection of a client in session mode. */
   readonly lease: Lease | undefined
 }
@@ -72,7 +74,13 @@ export function keepPolicy(admission: Admission): KeepPolicy & EffectsPolicy {
   return policy
 }
 
-function buildPolicy({ route, link, options, parameters }: Admission): KeepPolicy & EffectsPolicy {
+function buildPolicy({
+  route,
+  link,
+  options,
+  parameters,
+  settings,
+}: Admission): KeepPolicy & EffectsPolicy {
   const resting = route.tenancy.strategy === 'database' ? [] : restingSettings(route)
   const place = new Set([...resting.map(({ name }) => foldCase(name)), ...IDENTITY_SETTINGS])
   const isFree = (name: string) => !place.has(name) && !FIXED_PARAMETERS.has(name)
@@ -87,6 +95,7 @@ function buildPolicy({ route, link, options, parameters }: Admission): KeepPolic
     place,
     maxCarriedBytes: options.maxCarriedBytes,
     parameters,
+    settings,
     refusal: (effects) => (isRefusing ? refusal(effects, carried) : undefined),
   }
 }

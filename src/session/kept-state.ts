@@ -26,9 +26,20 @@ export interface KeepPolicy {
   readonly maxCarriedBytes: number
   /** ParameterStatus values of the greeting. */
   readonly parameters: ReadonlyMap<string, string>
+  /** Values that the link made, in the server's own spelling; empty where it could not say. */
+  readonly settings: ReadonlyMap<string, string>
 }
 
 const ASKABLE: readonly AskableKind[] = ['listen', 'prepare', 'temp', 'hold', 'advisoryLock']
+const NO_EFFECTS: TurnEffects = {
+  makes: new Set(),
+  undoes: new Set(),
+  settings: new Set(),
+  mayTouchAnySetting: false,
+  resetsAll: false,
+  hasExecutes: false,
+  isUnscanned: false,
+}
 /** The state behind random(), which SET SEED and setseed() change and nobody can read. */
 const SEED = 'seed'
 /** A value that was not in UTF-8 has lost what it was. */
@@ -46,13 +57,10 @@ export class KeptState {
   readonly #pins = new Set<PinReason>()
   /** Those that `takeNewPins` has told of. */
   #counted: ReadonlySet<PinReason> = new Set()
-  /** Settings behind the pin `set`, as the server has them. */
-  readonly #pinnedSettings = new Map<string, string>()
-  /** Settings that were named since the server last said what it holds. */
-  readonly #named = new Set<string>()
-  /** All were reset since then, unless that was rolled back. */
-  #isReset = false
+  /** Settings behind the pin `set`. */
+  readonly #pinnedSettings = new Set<string>()
   #link: Link
+  #isLinkLost = false
   #isIndelible = false
   /** A statement that SQL prepared may make state of its own whenever it is executed. */
   #hasPreparedMore = false
@@ -91,12 +99,13 @@ export class KeptState {
     effects: TurnEffects | undefined,
     changed: ReadonlyMap<string, string>,
   ): FactsWanted | undefined {
-    for (const [name, value] of changed) this.#reported(name, value)
+    const doubtful = this.#takeReports(effects, changed)
     if (changed.size > 0) this.#relink()
-    if (effects === undefined)
+    if (effects === undefined && doubtful.length === 0) {
       return this.isUnknown ? this.#everySetting(new Set(ASKABLE), []) : undefined
-    this.#noteUnaskable(effects)
-    return this.#questions(effects)
+    }
+    if (effects !== undefined) this.#noteUnaskable(effects)
+    return this.#questions(effects ?? NO_EFFECTS, doubtful)
   }
 
   /**
@@ -105,6 +114,7 @@ export class KeptState {
    * @param facts - `undefined` when it could not say: then the client is pinned.
    */
   told(wanted: FactsWanted, facts: SessionFacts | undefined): void {
+    this.#isLinkLost = false
     if (facts === undefined) this.#pins.add('unknown')
     else this.#learn(wanted, facts)
     this.#relink()
@@ -117,6 +127,11 @@ export class KeptState {
     return news
   }
 
+  /** Something of the link itself is not in force on the connection any more. */
+  get isLinkLost(): boolean {
+    return this.#isLinkLost
+  }
+
   /** State that can't be carried was undone. */
   unpin(): void {
     this.#pins.clear()
@@ -124,16 +139,32 @@ export class KeptState {
     this.#pinnedSettings.clear()
   }
 
+  /** Returns the settings whose change nobody asked for by name. */
+  #takeReports(
+    effects: TurnEffects | undefined,
+    changed: ReadonlyMap<string, string>,
+  ): readonly string[] {
+    const doubtful: string[] = []
+    for (const [reportedName, value] of changed) {
+      const name = foldCase(reportedName)
+      if (!this.#policy.reported.has(name)) continue
+      // The server itself may have been given another value, by a reload of its configuration.
+      if (effects?.settings.has(name) === true) this.#reported(reportedName, value)
+      else doubtful.push(name)
+    }
+    return doubtful
+  }
+
   #noteUnaskable({ makes, settings, mayTouchAnySetting, isUnscanned }: TurnEffects): void {
     if (makes.has('load')) this.#pins.add('load')
-    for (const name of settings) if (!isAskable(name)) this.#pinSetting(name, '')
+    for (const name of settings) if (!isAskable(name)) this.#pinSetting(name)
     this.#isIndelible ||= makes.has('load') || settings.has(SEED)
     const isMore = makes.size > 1 || mayTouchAnySetting || settings.size > 0
     const isUnseen = isUnscanned || makes.has('code')
     this.#hasPreparedMore ||= isUnseen || (makes.has('prepare') && isMore)
   }
 
-  #questions(effects: TurnEffects): FactsWanted | undefined {
+  #questions(effects: TurnEffects, doubtful: readonly string[]): FactsWanted | undefined {
     const isHidden = effects.makes.has('code') || (effects.hasExecutes && this.#hasPreparedMore)
     const isOpen = effects.isUnscanned || isHidden || this.isUnknown
     const kinds = new Set(
@@ -142,11 +173,8 @@ export class KeptState {
           isOpen || effects.makes.has(kind) || (effects.undoes.has(kind) && this.#pins.has(kind)),
       ),
     )
-    const named = [...effects.settings].filter(
-      (name) => isAskable(name) && !this.#policy.reported.has(name),
-    )
-    for (const name of named) this.#named.add(name)
-    this.#isReset ||= effects.resetsAll
+    const isUnreported = (name: string) => isAskable(name) && !this.#policy.reported.has(name)
+    const named = [...[...effects.settings].filter(isUnreported), ...doubtful]
     const isReset = effects.resetsAll && this.#carried.size + this.#pinnedSettings.size > 0
     if (isOpen || effects.mayTouchAnySetting || isReset) return this.#everySetting(kinds, named)
     if (kinds.size === 0 && named.length === 0) return undefined
@@ -155,55 +183,44 @@ export class KeptState {
 
   #everySetting(kinds: ReadonlySet<AskableKind>, named: readonly string[]): FactsWanted {
     const { place } = this.#policy
-    const names = [...named, ...place, ...this.#pinnedSettings.keys(), ...this.#carried.keys()]
+    const names = [...named, ...place, ...this.#pinnedSettings, ...this.#carried.keys()]
     return { kinds, settings: 'all', customSettings: [...new Set(names.filter(isCustom))] }
   }
 
   #learn(wanted: FactsWanted, facts: SessionFacts): void {
     this.#pins.delete('unknown')
-    this.#take(wanted, facts)
-    this.#named.clear()
-    this.#isReset = false
-  }
-
-  #take(wanted: FactsWanted, facts: SessionFacts): void {
     for (const kind of wanted.kinds) {
       if (facts.kinds.has(kind)) this.#pins.add(kind)
       else this.#pins.delete(kind)
     }
-    const isWhole = wanted.settings === 'all'
+    const { settings: ofLink } = this.#policy
     const names =
       wanted.settings === 'all'
-        ? [...facts.settings.keys(), ...this.#carried.keys(), ...this.#pinnedSettings.keys()]
+        ? [
+            ...facts.settings.keys(),
+            ...ofLink.keys(),
+            ...this.#carried.keys(),
+            ...this.#pinnedSettings,
+          ]
         : wanted.settings
     for (const name of new Set([...names, ...wanted.customSettings])) {
-      if (isAskable(name)) this.#setting(name, { value: facts.settings.get(name), isWhole })
+      if (isAskable(name)) this.#setting(name, facts.settings.get(name))
     }
   }
 
-  #setting(
-    name: string,
-    found: { readonly value: string | undefined; readonly isWhole: boolean },
-  ): void {
-    const { isWhole } = found
-    const value = name === 'role' && found.value === 'none' ? undefined : found.value
-    const { carried, place } = this.#policy
+  #setting(name: string, found: string | undefined): void {
+    const value = name === 'role' && found === 'none' ? undefined : found
     const own = this.#ownValue(name)
-    // The server writes values its own way (`65536` for `64MB`): where nobody named the setting,
-    // one that the link made is taken for unchanged, unless it says whom the connection acts for.
-    const last = this.#carried.get(name) ?? this.#pinnedSettings.get(name)
-    const isGone = this.#isReset && value !== last
-    const isTouched = this.#named.has(name) || (last !== undefined && !isGone)
-    const isOfLink = own !== undefined && isWhole && !isTouched && !place.has(name)
-    if (value === undefined || isOfLink || isSame(name, value, own)) this.#dropSetting(name)
-    else if (carried.has(name)) this.#carrySetting(name, value)
-    else this.#pinSetting(name, value)
+    if (value === undefined || isSame(name, value, own)) {
+      this.#dropSetting(name)
+      this.#isLinkLost ||= value === undefined && own !== undefined
+    } else if (this.#policy.carried.has(name)) this.#carrySetting(name, value)
+    else this.#pinSetting(name)
   }
 
   /** The server said by itself that a setting has another value now. */
   #reported(reportedName: string, value: string): void {
     const name = foldCase(reportedName)
-    if (!this.#policy.carried.has(name) || !this.#policy.reported.has(name)) return
     if (this.#policy.parameters.get(reportedName) === value) this.#dropSetting(name)
     else this.#carrySetting(name, value)
   }
@@ -217,12 +234,12 @@ export class KeptState {
   #carrySetting(name: string, value: string): void {
     this.#dropSetting(name)
     if (this.#hasRoomFor(name, value)) this.#carried.set(name, value)
-    else this.#pinSetting(name, value)
+    else this.#pinSetting(name)
   }
 
-  #pinSetting(name: string, value: string): void {
+  #pinSetting(name: string): void {
     this.#carried.delete(name)
-    this.#pinnedSettings.set(name, value)
+    this.#pinnedSettings.add(name)
     this.#pins.add('set')
   }
 
@@ -238,6 +255,8 @@ export class KeptState {
   #ownValue(name: string): string | undefined {
     const { clientSettings, tenantSettings } = this.#policy.link
     if (name === 'session_authorization') return this.#policy.parameters.get(name)
+    const known = this.#policy.settings.get(name)
+    if (known !== undefined) return known
     const isNamed = (setting: { readonly name: string }) => foldCase(setting.name) === name
     return (clientSettings.findLast(isNamed) ?? tenantSettings.findLast(isNamed))?.value
   }

@@ -61,7 +61,8 @@ export class StateKeeper {
       server.markDirty()
       return
     }
-    server.adopt(kept.link, wanted.kinds.size > 0)
+    if (kept.isLinkLost) server.markDirty()
+    else server.adopt(kept.link, wanted.kinds.size > 0)
   }
 
   /** The reasons for which the client is pinned since the last call. */

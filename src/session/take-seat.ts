@@ -16,6 +16,8 @@ export interface Seat {
   readonly link: Link
   /** ParameterStatus values for the greeting. */
   readonly parameters: ReadonlyMap<string, string>
+  /** Values of the session, in the server's own spelling; see `ProvenLink`. */
+  readonly settings: ReadonlyMap<string, string>
   /** In session mode, the server connection that the client keeps until it leaves. */
   readonly lease: Lease | undefined
 }
@@ -39,7 +41,7 @@ export async function takeSeat(
       return { ...(await proveLink(pool, link, { waitMs, signal })), lease: undefined }
     }
     const lease = await awaitLease(pool, { link, mode: 'session', waitMs, signal })
-    return { link, parameters: lease.server.parameters, lease }
+    return { link, parameters: lease.server.parameters, settings: new Map(), lease }
   } catch (error) {
     const isRefusal = error instanceof LinkFailedError || error instanceof ServerLoginError
     if (!isRefusal || !isOfClient(error, link)) throw error

@@ -27,6 +27,9 @@ const LOGIN: readonly ScriptStep[] = [
   // The link of the tenant.
   { expect: 'Q' },
   { send: Buffer.concat([frame('C', text('BEGIN')), frame('C', text('COMMIT')), READY]) },
+  // What is in force under it.
+  { expect: 'Q' },
+  { send: Buffer.concat([frame('T', int16(0)), frame('C', text('SELECT 0')), READY]) },
 ]
 const ROW_HEAD = frame('T', int16(1), text('a'), Buffer.alloc(18))
 const ROW = frame('D', int16(1), int32(3), Buffer.from('abc'))
@@ -118,9 +121,12 @@ function settingsFor(port: number): Record<string, unknown> {
   }
 }
 
+let logins = 0
+
 function logIn(proxy: TestProxy): Promise<RawClient> {
-  // A setting of its own makes a link necessary.
-  const parameters = { application_name: 'hostile' }
+  logins += 1
+  // A setting of its own makes a link necessary, and one that was not proven before.
+  const parameters = { application_name: `hostile ${logins}` }
   return RawClient.login(proxy.port, { user: 'app.acme', password: PASSWORD, parameters })
 }
 

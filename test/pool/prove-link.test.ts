@@ -2,7 +2,7 @@ import t from 'tap'
 import { proveLink } from '../../src/pool/prove-link.ts'
 import { ServerUnreachableError } from '../../src/server/server-errors.ts'
 import { errorResponse, readyForQuery } from '../../src/wire/backend-messages.ts'
-import { linkReplies } from '../support/fake-server.ts'
+import { factsReplies, linkReplies } from '../support/fake-server.ts'
 import { linkOf, PoolRig } from './pool-fixture.ts'
 
 const DOWN = new ServerUnreachableError({ host: 'db', port: 5432 }, { reason: 'refused' })
@@ -15,11 +15,26 @@ t.test('proves a link once, and remembers what the server reports under it', asy
   const server = await rig.opens()
   t.match(server.takeWritten().toString('latin1'), /BEGIN; .*COMMIT/s)
   server.say(linkReplies())
+  t.match(server.takeWritten().toString('latin1'), /pg_settings/)
+  server.say(factsReplies(['setting', 'work_mem', '65536']))
+  t.strictSame([...(await proof).settings], [['work_mem', '65536']])
   t.strictSame([...(await proof).parameters], [['server_version', '18.4']])
   t.equal((await proof).link, link)
   t.equal(rig.pool.counts().idle, 1)
   t.strictSame(await proveLink(rig.pool, link, { waitMs: 0, signal }), await proof)
   t.equal(server.written.length, 0)
+})
+
+t.test('a link is proven by a server that can not say what it holds', async (t) => {
+  const rig = new PoolRig({ size: 1 })
+  const { signal } = new AbortController()
+  const proof = proveLink(rig.pool, linkOf('acme'), { waitMs: 0, signal })
+  const server = await rig.opens()
+  server.say(linkReplies())
+  server.say(errorResponse({ severity: 'ERROR', code: '57014', message: 'timeout' }))
+  server.say(readyForQuery('I'))
+  t.equal((await proof).settings.size, 0)
+  t.equal(rig.pool.counts().idle, 1)
 })
 
 t.test('a link that fails is told, and costs the connection', async (t) => {

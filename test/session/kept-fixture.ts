@@ -1,7 +1,7 @@
 import type { TurnEffects } from '../../src/relay/turn-effects.ts'
 import { TurnEffectsGatherer } from '../../src/relay/turn-effects.ts'
 import type { AskableKind, FactsWanted, SessionFacts } from '../../src/server/session-facts.ts'
-import type { KeepPolicy } from '../../src/session/kept-state.ts'
+import type { KeepPolicy, KeptState } from '../../src/session/kept-state.ts'
 import { scanStatements } from '../../src/sql/statement-scan.ts'
 import { linkOf } from '../pool/pool-fixture.ts'
 
@@ -22,6 +22,7 @@ export function policyOf(more: Partial<KeepPolicy> = {}): KeepPolicy {
       ['TimeZone', 'UTC'],
       ['session_authorization', 'pool'],
     ]),
+    settings: new Map(),
     ...more,
   }
 }
@@ -47,7 +48,9 @@ export function factsOf(
   kinds: readonly AskableKind[] = [],
   settings: Readonly<Record<string, string>> = {},
 ): SessionFacts {
-  return { kinds: new Set(kinds), settings: new Map(Object.entries(settings)) }
+  // The server always knows that one.
+  const all = { session_authorization: 'pool', ...settings }
+  return { kinds: new Set(kinds), settings: new Map(Object.entries(all)) }
 }
 
 /** What is asked, in an order of its own. */
@@ -59,4 +62,20 @@ export function spelled(wanted: FactsWanted | undefined): unknown {
     settings: settings === 'all' ? settings : [...settings].sort(),
     customSettings: [...customSettings].sort(),
   }
+}
+
+/** A turn whose questions are answered. Returns the new reasons to be pinned. */
+export function turn(
+  kept: KeptState,
+  effects: TurnEffects | undefined,
+  facts?: SessionFacts,
+): readonly string[] {
+  const wanted = kept.afterTurn(effects, UNCHANGED)
+  if (wanted !== undefined) kept.told(wanted, facts)
+  return kept.takeNewPins()
+}
+
+/** What the client's next connection is linked with beyond the tenant's own. */
+export function carriedBy(kept: KeptState): unknown {
+  return Object.fromEntries(kept.link.clientSettings.map(({ name, value }) => [name, value]))
 }

@@ -26,7 +26,9 @@ const KINDS = Object.keys(MAKES) as AskableKind[]
 
 /** A session on a server that can do nothing but hold state. */
 class Session {
-  readonly kept = new KeptState(policyOf({ link: linkOf('acme', OWN) }))
+  readonly kept = new KeptState(
+    policyOf({ link: linkOf('acme', OWN), settings: new Map(Object.entries(OWN)) }),
+  )
   readonly kinds = new Set<AskableKind>()
   readonly settings = new Map<string, string>(Object.entries(OWN))
   readonly texts: string[] = []
@@ -62,10 +64,8 @@ class Session {
   /** Code that nobody has read. */
   run(name: string, value: string): void {
     this.texts.push('do $$ begin end $$')
-    // Whether it set what the link sets can't be told, nor settings that no list has.
-    if (!(name in OWN) && !(name.includes('.') && !this.settings.has(name))) {
-      this.settings.set(name, value)
-    }
+    // Settings that no list has can't be told of.
+    if (!name.includes('.') || this.settings.has(name)) this.settings.set(name, value)
   }
 
   /** The transaction is over; rolled back when `before` is given. */

@@ -1,27 +1,19 @@
 import t from 'tap'
-import type { TurnEffects } from '../../src/relay/turn-effects.ts'
-import type { SessionFacts } from '../../src/server/session-facts.ts'
 import { KeptState } from '../../src/session/kept-state.ts'
 import { linkOf } from '../pool/pool-fixture.ts'
-import { effectsOf, factsOf, policyOf, spelled, UNCHANGED, unscanned } from './kept-fixture.ts'
+import {
+  carriedBy,
+  effectsOf,
+  factsOf,
+  policyOf,
+  spelled,
+  turn,
+  UNCHANGED,
+  unscanned,
+} from './kept-fixture.ts'
 
 const ALL_KINDS = ['advisoryLock', 'hold', 'listen', 'prepare', 'temp']
 const CUSTOM_PLACE = ['app.tenant_id', 'role', 'session_authorization']
-
-/** A turn whose questions are answered. Returns the new reasons to be pinned. */
-function turn(
-  kept: KeptState,
-  effects: TurnEffects | undefined,
-  facts?: SessionFacts,
-): readonly string[] {
-  const wanted = kept.afterTurn(effects, UNCHANGED)
-  if (wanted !== undefined) kept.told(wanted, facts)
-  return kept.takeNewPins()
-}
-
-function carriedBy(kept: KeptState): unknown {
-  return Object.fromEntries(kept.link.clientSettings.map(({ name, value }) => [name, value]))
-}
 
 const QUESTIONS = [
   { text: 'select 1', wanted: undefined },
@@ -112,9 +104,22 @@ t.test('a reported setting is carried without a question', async (t) => {
   t.strictSame(carriedBy(kept), { timezone: 'PST8PDT' })
   t.not(kept.link.key, linkOf('acme').key)
   t.equal(kept.link.tenantKey, linkOf('acme').tenantKey)
-  kept.afterTurn(undefined, new Map([['TimeZone', 'UTC']]))
+  kept.afterTurn(effectsOf('reset timezone'), new Map([['TimeZone', 'UTC']]))
   t.strictSame(carriedBy(kept), {})
   t.equal(kept.link.key, linkOf('acme').key)
+})
+
+t.test("a report that no text explains may be the server's own", async (t) => {
+  const kept = new KeptState(policyOf())
+  for (const [facts, carried] of [
+    [factsOf(), {}],
+    [factsOf([], { timezone: 'PST8PDT' }), { timezone: 'PST8PDT' }],
+  ] as const) {
+    const wanted = kept.afterTurn(undefined, new Map([['TimeZone', 'PST8PDT']]))
+    t.strictSame(spelled(wanted), { kinds: [], settings: ['timezone'], customSettings: [] })
+    if (wanted !== undefined) kept.told(wanted, facts)
+    t.strictSame(carriedBy(kept), carried)
+  }
 })
 
 t.test('what is reported but not for a client to set is not carried', async (t) => {
@@ -233,36 +238,6 @@ t.test('EXECUTE is asked about when what was prepared does more', async (t) => {
   }
 })
 
-t.test('settings that the link made are no state of the client', async (t) => {
-  const kept = new KeptState(policyOf({ link: linkOf('acme', { jit: 'off', work_mem: '64MB' }) }))
-  turn(kept, effectsOf('do $$ begin end $$'), factsOf([], { jit: 'off', work_mem: '65536' }))
-  t.equal(kept.isPinned, false)
-  t.strictSame(carriedBy(kept), { jit: 'off', work_mem: '64MB' })
-})
-
-t.test('a setting of the link that the client changed stays changed', async (t) => {
-  const kept = new KeptState(policyOf({ link: linkOf('acme', { jit: 'off', work_mem: '64MB' }) }))
-  turn(kept, effectsOf('set jit = on'), factsOf([], { jit: 'on' }))
-  turn(kept, effectsOf('set work_mem = 70'), factsOf([], { work_mem: '70' }))
-  t.equal(kept.isPinned, true)
-  turn(kept, effectsOf('do $$ begin end $$'), factsOf([], { jit: 'on', work_mem: '70' }))
-  t.equal(kept.isPinned, true)
-  t.strictSame(carriedBy(kept), { jit: 'off', work_mem: '70' })
-})
-
-t.test('a setting of the link that was changed is as before after RESET ALL', async (t) => {
-  for (const text of ['reset all', 'discard all']) {
-    const kept = new KeptState(policyOf({ link: linkOf('acme', { geqo_seed: '0.50' }) }))
-    turn(kept, effectsOf('set geqo_seed = 1'), factsOf([], { geqo_seed: '1' }))
-    turn(kept, effectsOf('begin', text, 'rollback'), factsOf([], { geqo_seed: '1' }))
-    t.equal(kept.isPinned, true, 'rolled back')
-    turn(kept, effectsOf(text, 'set geqo_seed = 2'), factsOf([], { geqo_seed: '2' }))
-    t.equal(kept.isPinned, true, 'changed behind it')
-    turn(kept, effectsOf(text), factsOf([], { geqo_seed: '0.5' }))
-    t.equal(kept.isPinned, false, 'in the spelling of the server')
-  }
-})
-
 t.test('a carried setting outlives code that leaves it alone', async (t) => {
   const kept = new KeptState(policyOf())
   turn(kept, effectsOf('set app.user = 1'), factsOf([], { 'app.user': '1' }))
@@ -270,21 +245,6 @@ t.test('a carried setting outlives code that leaves it alone', async (t) => {
   t.equal(wanted?.customSettings.includes('app.user'), true)
   if (wanted !== undefined) kept.told(wanted, factsOf([], { 'app.user': '1' }))
   t.strictSame(carriedBy(kept), { 'app.user': '1' })
-})
-
-t.test('whom the connection acts for is not carried', async (t) => {
-  const kept = new KeptState(policyOf())
-  for (const name of ['search_path', 'app.tenant_id', 'role', 'session_authorization']) {
-    turn(kept, effectsOf(`set ${name} = x`), factsOf([], { [name]: 'x' }))
-    t.equal(kept.isPinned, true, name)
-    const own = { search_path: '"acme"', role: 'none', session_authorization: 'pool' }[name]
-    turn(kept, effectsOf(`set ${name} = y`), factsOf([], own === undefined ? {} : { [name]: own }))
-    t.equal(kept.isPinned, false, name)
-  }
-  turn(kept, effectsOf('set search_path = acme'), factsOf([], { search_path: 'acme' }))
-  t.equal(kept.isPinned, false, 'quoted in another way')
-  turn(kept, effectsOf('do $$ begin end $$'), factsOf([], { search_path: 'globex' }))
-  t.equal(kept.isPinned, true, 'changed by code')
 })
 
 t.test('pins that are given up', async (t) => {

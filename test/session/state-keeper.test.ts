@@ -43,7 +43,8 @@ t.test('a client that does nothing has nothing', async (t) => {
 
 t.test('a reported change goes into the link, here and on the server', async (t) => {
   const { keeper, connection } = kept()
-  t.equal(keeper.afterTurn(connection, { effects: undefined, changed: new Map(TOLD) }), undefined)
+  const effects = effectsOf('set timezone = x')
+  t.equal(keeper.afterTurn(connection, { effects, changed: new Map(TOLD) }), undefined)
   t.equal(keeper.link.clientSettings.length, 1)
   t.equal(connection.link, keeper.link)
   t.equal(connection.beginLink(keeper.link), undefined)

@@ -4,7 +4,7 @@ import { LinkFailedError, ServerLoginError } from '../../src/server/server-error
 import { isOfClient, takeSeat } from '../../src/session/take-seat.ts'
 import { errorResponse, readyForQuery } from '../../src/wire/backend-messages.ts'
 import { linkOf, PoolRig } from '../pool/pool-fixture.ts'
-import { linkReplies } from '../support/fake-server.ts'
+import { factsReplies, linkReplies } from '../support/fake-server.ts'
 
 const ADDRESS = { host: 'db', port: 5432 }
 const { signal } = new AbortController()
@@ -19,7 +19,7 @@ t.test('in transaction mode the link is tried, and the connection given back', a
   const link = linkOf('acme')
   const seating = takeSeat(rig.pool, { route: routeOf('transaction'), link }, signal)
   const server = await rig.opens()
-  server.say(linkReplies())
+  server.say(linkReplies(), factsReplies())
   const seat = await seating
   t.equal(seat.lease, undefined)
   t.equal(seat.link, link)
