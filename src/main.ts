@@ -3,7 +3,7 @@ import { runCheck } from './cli/check.ts'
 import { type CommandIo, ExitCode } from './cli/command.ts'
 import { serve } from './cli/serve.ts'
 import { printSettings } from './cli/settings.ts'
-import { processEnvironment } from './config/process-environment.ts'
+import { processEnvironment } from './config/sources/process-environment.ts'
 
 const USAGE = `Usage: pgusher COMMAND [OPTIONS]
 

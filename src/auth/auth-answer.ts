@@ -1,5 +1,5 @@
 import type { LoginSecret } from '../catalog/login.ts'
-import { parseVerifier } from '../wire/scram.ts'
+import { parseVerifier } from '../wire/scram/scram.ts'
 import type { AuthFailureReason } from './auth-errors.ts'
 
 /** What a server said of a login. */

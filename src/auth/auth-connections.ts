@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Clock, ClockTimer } from '../base/clock.ts'
 import type { AuthQuery } from '../catalog/route.ts'
-import { reasonOf, withDeadline } from '../server/deadline.ts'
+import { reasonOf, withDeadline } from '../server/open/deadline.ts'
 import { AuthQueryFailedError } from './auth-errors.ts'
 import { logInToAsk } from './auth-login.ts'
 

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import pg from 'pg'
 import type { AuthQuery, ServerTarget, ServerTls } from '../catalog/route.ts'
-import { connectServer, type Encryption } from '../server/connect-server.ts'
-import { isLoopbackAddress } from '../server/loopback.ts'
-import { SCRAM_SHA_256_PLUS } from '../wire/scram.ts'
+import { connectServer, type Encryption } from '../server/open/connect-server.ts'
+import { isLoopbackAddress } from '../server/open/loopback.ts'
+import { SCRAM_SHA_256_PLUS } from '../wire/scram/scram.ts'
 
 interface SaslQuestion {
   readonly mechanisms: readonly string[]

@@ -1,5 +1,5 @@
 import type { Route } from '../catalog/route.ts'
-import type { ScramKeys } from '../wire/scram.ts'
+import type { ScramKeys } from '../wire/scram/scram.ts'
 
 /**
  * What a client proved at its login, in the form in which it can be passed on to a server. It is

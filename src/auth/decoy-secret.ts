@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { DEFAULT_SCRAM_ITERATIONS, type ScramVerifier } from '../wire/scram.ts'
+import { DEFAULT_SCRAM_ITERATIONS, type ScramVerifier } from '../wire/scram/scram.ts'
 
 const SALT_BYTES = 16
 const MD5_HEX_DIGITS = 32

@@ -5,7 +5,7 @@ import {
 } from '../wire/backend-messages.ts'
 import { md5Hash, md5Response } from '../wire/md5.ts'
 import { readPassword } from '../wire/message-fields.ts'
-import { type ScramVerifier, saltPassword, scramKeys, sha256 } from '../wire/scram.ts'
+import { type ScramVerifier, saltPassword, scramKeys, sha256 } from '../wire/scram/scram.ts'
 import type { ClientProof } from './client-proof.ts'
 import { decoyMd5Hash, decoyVerifier } from './decoy-secret.ts'
 import type { Exchange } from './exchange.ts'

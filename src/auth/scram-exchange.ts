@@ -4,8 +4,8 @@ import {
   authenticationSaslFinal,
 } from '../wire/backend-messages.ts'
 import { readSaslInitialResponse } from '../wire/message-fields.ts'
-import { SCRAM_SHA_256, SCRAM_SHA_256_PLUS } from '../wire/scram.ts'
-import { ScramServer } from '../wire/scram-server.ts'
+import { SCRAM_SHA_256, SCRAM_SHA_256_PLUS } from '../wire/scram/scram.ts'
+import { ScramServer } from '../wire/scram/scram-server.ts'
 import { ProtocolViolationError } from '../wire/wire-errors.ts'
 import type { AuthChannel } from './auth-channel.ts'
 import { AuthMethodRefusedError } from './auth-errors.ts'

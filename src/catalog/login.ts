@@ -1,4 +1,4 @@
-import type { ScramVerifier } from '../wire/scram.ts'
+import type { ScramVerifier } from '../wire/scram/scram.ts'
 
 /**
  * What a login can be checked against, in the forms that `pg_authid.rolpassword` holds.

@@ -1,7 +1,7 @@
 import type { ReplicationPolicy } from '../tenancy/replication.ts'
 import type { Setting, Tenancy } from '../tenancy/tenancy.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
-import type { ScramKeys } from '../wire/scram.ts'
+import type { ScramKeys } from '../wire/scram/scram.ts'
 
 /** One Postgres login at one database: everything that a pool's connections have in common. */
 export interface ServerTarget {

@@ -1,4 +1,4 @@
-import { settingPaths } from '../config/setting-paths.ts'
+import { settingPaths } from '../config/sources/setting-paths.ts'
 import { type CommandIo, ExitCode } from './command.ts'
 
 /** `pgusher settings`: a line for each setting: path, environment variable, default. */

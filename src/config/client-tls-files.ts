@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import type { ClientTlsOptions } from '../session/client-tls.ts'
+import type { ClientTlsOptions } from '../session/login/client-tls.ts'
 import type { Finding } from './config-errors.ts'
 import type { ProblemReport } from './problem-report.ts'
 import type { SettingGroups } from './settings-schema.ts'

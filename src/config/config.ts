@@ -1,5 +1,5 @@
 import type { CatalogRecords } from '../catalog/records.ts'
-import type { ClientTlsOptions } from '../session/client-tls.ts'
+import type { ClientTlsOptions } from '../session/login/client-tls.ts'
 import type { SettingGroups } from './settings-schema.ts'
 
 /**

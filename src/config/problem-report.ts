@@ -1,9 +1,9 @@
 import type { z } from 'zod'
 import { ConfigError, type ConfigProblem, type Finding } from './config-errors.ts'
-import type { ConfigInput, SettingPlace } from './config-input.ts'
 import { describeIssue } from './issue-text.ts'
-import { formatPath, type SettingPath, valueAt } from './setting-path.ts'
-import type { SettingPart } from './yaml-source.ts'
+import type { ConfigInput, SettingPlace } from './sources/config-input.ts'
+import { formatPath, type SettingPath, valueAt } from './sources/setting-path.ts'
+import type { SettingPart } from './sources/yaml-source.ts'
 
 /** Collects everything that is wrong with one configuration, with its place. */
 export class ProblemReport {

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import type { OpenedServer } from '../server/login.ts'
+import type { OpenedServer } from '../server/open/login.ts'
 import type { ServerAddress } from '../server/server-errors.ts'
 import type { Link } from '../tenancy/link.ts'
 import type { PoolObserver } from './pool-observer.ts'

@@ -1,6 +1,6 @@
 import type { ServerConnection } from '../server/server-connection.ts'
-import type { SqlDialect, SqlText, StatementEffects } from '../sql/statement-effects.ts'
-import { scanStatements } from '../sql/statement-scan.ts'
+import type { SqlDialect, SqlText, StatementEffects } from '../sql/scan/statement-effects.ts'
+import { scanStatements } from '../sql/scan/statement-scan.ts'
 import { type Link, restoreQuery } from '../tenancy/link.ts'
 import { type TurnEffects, TurnEffectsGatherer } from './turn-effects.ts'
 

@@ -1,6 +1,6 @@
 import type { Statement, StatementFamily } from '../server/prepared-statements.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
-import type { StatementEffects } from '../sql/statement-effects.ts'
+import type { StatementEffects } from '../sql/scan/statement-effects.ts'
 import type { Frame, FrameFate } from '../wire/frame-stream.ts'
 import { FRAME_HEAD_BYTES } from '../wire/frame-stream.ts'
 import { parse, sync } from '../wire/frontend-messages.ts'

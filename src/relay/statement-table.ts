@@ -4,8 +4,8 @@ import {
   type Statement,
   type StatementFamily,
 } from '../server/prepared-statements.ts'
-import type { SqlDialect } from '../sql/statement-effects.ts'
-import { scanStatements } from '../sql/statement-scan.ts'
+import type { SqlDialect } from '../sql/scan/statement-effects.ts'
+import { scanStatements } from '../sql/scan/statement-scan.ts'
 import { mayEndTransaction } from '../sql/transaction-end.ts'
 
 /**

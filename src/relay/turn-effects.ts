@@ -1,4 +1,4 @@
-import type { StateKind, StatementEffects } from '../sql/statement-effects.ts'
+import type { StateKind, StatementEffects } from '../sql/scan/statement-effects.ts'
 
 /** What the requests of a turn may have done to the session, all together. */
 export interface TurnEffects {

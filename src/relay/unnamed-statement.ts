@@ -1,6 +1,6 @@
 import type { PendingChange } from '../server/reply-ledger.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
-import type { StatementEffects } from '../sql/statement-effects.ts'
+import type { StatementEffects } from '../sql/scan/statement-effects.ts'
 import { mayEndTransaction } from '../sql/transaction-end.ts'
 import type { FrameStream } from '../wire/frame-stream.ts'
 import { closeStatement, parse } from '../wire/frontend-messages.ts'

@@ -1,4 +1,4 @@
-import type { StatementEffects } from '../sql/statement-effects.ts'
+import type { StatementEffects } from '../sql/scan/statement-effects.ts'
 import type { PendingChange } from './reply-ledger.ts'
 
 /** What the names of PgUsher's own statements on servers begin with. */

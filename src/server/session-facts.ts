@@ -1,5 +1,5 @@
 import { quoteLiteral } from '../sql/quote.ts'
-import type { StateKind } from '../sql/statement-effects.ts'
+import type { StateKind } from '../sql/scan/statement-effects.ts'
 import { ByteReader } from '../wire/byte-reader.ts'
 
 /** Session state that a server can be asked about; a loaded library or a random seed can't be. */

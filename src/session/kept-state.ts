@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { TurnEffects } from '../relay/turn-effects.ts'
 import type { AskableKind, FactsWanted, SessionFacts } from '../server/session-facts.ts'
 import { foldCase } from '../sql/fold-case.ts'
+import type { StateKind } from '../sql/scan/statement-effects.ts'
 import { parseSearchPath } from '../sql/search-path.ts'
-import type { StateKind } from '../sql/statement-effects.ts'
 import { type Link, overlayLink } from '../tenancy/link.ts'
 
 /**

@@ -10,7 +10,7 @@ import type { Pools } from '../pool/pools.ts'
 import type { StatementLimits } from '../relay/client-statements.ts'
 import type { StatementTable } from '../relay/statement-table.ts'
 import type { TagOptions } from '../tenancy/tag.ts'
-import type { ClientTls } from './client-tls.ts'
+import type { ClientTls } from './login/client-tls.ts'
 import type { SessionObserver } from './session-observer.ts'
 import type { Sessions } from './sessions.ts'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { type AuthAnswer, answerAt, readAnswer, UNKNOWN } from '../../src/auth/auth-answer.ts'
-import { deriveVerifier, formatVerifier } from '../../src/wire/scram.ts'
+import { deriveVerifier, formatVerifier } from '../../src/wire/scram/scram.ts'
 
 const VERIFIER = deriveVerifier('open sesame')
 const TEXT = formatVerifier(VERIFIER)

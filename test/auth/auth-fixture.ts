@@ -6,7 +6,7 @@ import type { LoginSecret, SecretSource } from '../../src/catalog/login.ts'
 import type { Route } from '../../src/catalog/route.ts'
 import type { TenantName } from '../../src/tenancy/tenant-name.ts'
 import { md5Hash } from '../../src/wire/md5.ts'
-import { deriveVerifier } from '../../src/wire/scram.ts'
+import { deriveVerifier } from '../../src/wire/scram/scram.ts'
 import { AuthClient, type AuthClientOptions } from '../support/auth-client.ts'
 
 export const LOGIN = 'app'

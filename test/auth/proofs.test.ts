@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { AuthAnswer } from '../../src/auth/auth-answer.ts'
-import { saltPassword, scramKeys } from '../../src/wire/scram.ts'
+import { saltPassword, scramKeys } from '../../src/wire/scram/scram.ts'
 import type { AuthClient } from '../support/auth-client.ts'
 import {
   ASK,

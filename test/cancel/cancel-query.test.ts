@@ -1,6 +1,6 @@
 import t from 'tap'
 import { cancelQuery } from '../../src/cancel/cancel-query.ts'
-import type { Endpoint } from '../../src/server/connect-server.ts'
+import type { Endpoint } from '../../src/server/open/connect-server.ts'
 import { readyForQuery } from '../../src/wire/backend-messages.ts'
 import { query } from '../../src/wire/frontend-messages.ts'
 import { DEAF, leaseOf, linkOf, PoolRig } from '../pool/pool-fixture.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { settingPaths } from '../../src/config/setting-paths.ts'
+import { settingPaths } from '../../src/config/sources/setting-paths.ts'
 
 /** The cells of every table row of the page, by the first one. */
 function readRows(): Map<string, readonly string[]> {

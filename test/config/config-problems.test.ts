@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { ConfigError } from '../../src/config/config-errors.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
-import { deriveVerifier, formatVerifier } from '../../src/wire/scram.ts'
+import { deriveVerifier, formatVerifier } from '../../src/wire/scram/scram.ts'
 import { load, placesOf, problemsOf, SHARED, tenantLine } from './config-fixture.ts'
 
 const BAD = [

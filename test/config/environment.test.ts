@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of references
 import t from 'tap'
-import { valueAt } from '../../src/config/setting-path.ts'
-import { type SettingRow, settingPaths } from '../../src/config/setting-paths.ts'
+import { valueAt } from '../../src/config/sources/setting-path.ts'
+import { type SettingRow, settingPaths } from '../../src/config/sources/setting-paths.ts'
 import { TestAuthority } from '../support/certificates.ts'
 import { load, problemsOf } from './config-fixture.ts'
 

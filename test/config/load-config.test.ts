@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { loadConfig } from '../../src/config/load-config.ts'
-import { settingPaths } from '../../src/config/setting-paths.ts'
+import { settingPaths } from '../../src/config/sources/setting-paths.ts'
 import { md5Hash } from '../../src/wire/md5.ts'
-import { deriveVerifier, formatVerifier } from '../../src/wire/scram.ts'
+import { deriveVerifier, formatVerifier } from '../../src/wire/scram/scram.ts'
 import { load, SECRETS, SHARED, secretFile } from './config-fixture.ts'
 
 t.test('the minimal file gives the three tenants of the design', async (t) => {

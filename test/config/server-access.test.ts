@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of references
 import t from 'tap'
-import { deriveVerifier, formatVerifier } from '../../src/wire/scram.ts'
+import { deriveVerifier, formatVerifier } from '../../src/wire/scram/scram.ts'
 import { load, placesOf, problemsOf } from './config-fixture.ts'
 
 const VERIFIER = formatVerifier(deriveVerifier('x'))

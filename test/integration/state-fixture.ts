@@ -62,7 +62,7 @@ export function logIn(
 }
 
 /** Sends one text without waiting for its replies. */
-export function send(client: RawClient, sql: string, protocol: Protocol = 'simple'): void {
+function send(client: RawClient, sql: string, protocol: Protocol = 'simple'): void {
   if (protocol === 'simple') client.send(query(sql))
   else client.send(parse('', sql), bind('', ''), describe('P', ''), execute(), sync)
 }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { EffectsWatch } from '../../src/relay/effects-watch.ts'
-import { scanStatements } from '../../src/sql/statement-scan.ts'
+import { scanStatements } from '../../src/sql/scan/statement-scan.ts'
 import { restoreQuery } from '../../src/tenancy/link.ts'
 import { parameterStatus } from '../../src/wire/backend-messages.ts'
 import { linkOf } from '../pool/pool-fixture.ts'

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import t from 'tap'
-import { reasonOf, withDeadline } from '../../src/server/deadline.ts'
+import { reasonOf, withDeadline } from '../../src/server/open/deadline.ts'
 
 t.test('leaves neither timer nor listener behind', async (t) => {
   const { signal } = new AbortController()

@@ -4,7 +4,7 @@ import { createServer, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { dial } from '../../src/server/dial.ts'
+import { dial } from '../../src/server/open/dial.ts'
 import { startScriptedServer } from '../support/scripted-server.ts'
 
 const UNREACHABLE = { code: 'SERVER_UNREACHABLE', sqlState: '08001', origin: 'server' }

@@ -1,7 +1,7 @@
 import { on } from 'node:events'
 import t, { type Test } from 'tap'
 import type { ServerTarget } from '../../src/catalog/route.ts'
-import { openServer } from '../../src/server/login.ts'
+import { openServer } from '../../src/server/open/login.ts'
 import { query } from '../../src/wire/frontend-messages.ts'
 import { MessageBuffer } from '../../src/wire/message-buffer.ts'
 import { BackendCode } from '../../src/wire/message-codes.ts'

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events'
 import { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import type { ServerTarget } from '../../src/catalog/route.ts'
-import { type OpenServerOptions, openServer } from '../../src/server/login.ts'
+import { type OpenServerOptions, openServer } from '../../src/server/open/login.ts'
 import {
   authenticationCleartextPassword,
   authenticationMd5Password,
@@ -16,8 +16,8 @@ import {
   parameterStatus,
   readyForQuery,
 } from '../../src/wire/backend-messages.ts'
-import { deriveVerifier } from '../../src/wire/scram.ts'
-import { ScramServer } from '../../src/wire/scram-server.ts'
+import { deriveVerifier } from '../../src/wire/scram/scram.ts'
+import { ScramServer } from '../../src/wire/scram/scram-server.ts'
 import {
   type ScriptedServer,
   type ScriptStep,

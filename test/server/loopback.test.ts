@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isLoopbackAddress } from '../../src/server/loopback.ts'
+import { isLoopbackAddress } from '../../src/server/open/loopback.ts'
 
 const ROWS = [
   { address: '127.0.0.1', expects: true },

@@ -1,8 +1,8 @@
 import { getEventListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { dial } from '../../src/server/dial.ts'
-import { MessageReader } from '../../src/server/message-reader.ts'
+import { dial } from '../../src/server/open/dial.ts'
+import { MessageReader } from '../../src/server/open/message-reader.ts'
 import { authenticationOk, readyForQuery } from '../../src/wire/backend-messages.ts'
 import { type ScriptStep, startScriptedServer } from '../support/scripted-server.ts'
 

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { connect } from 'node:tls'
 import t, { type Test } from 'tap'
 import type { ServerTls } from '../../src/catalog/route.ts'
-import { dial } from '../../src/server/dial.ts'
-import { MessageReader } from '../../src/server/message-reader.ts'
-import { proveLogin } from '../../src/server/prove-login.ts'
+import { dial } from '../../src/server/open/dial.ts'
+import { MessageReader } from '../../src/server/open/message-reader.ts'
+import { proveLogin } from '../../src/server/open/prove-login.ts'
 import {
   authenticationCleartextPassword,
   authenticationMd5Password,

@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { forwardCancel } from '../../src/cancel/forward-cancel.ts'
-import { parseVerifier, saltPassword, scramKeys as scramKeysOf } from '../../src/wire/scram.ts'
+import {
+  parseVerifier,
+  saltPassword,
+  scramKeys as scramKeysOf,
+} from '../../src/wire/scram/scram.ts'
 import { TestAuthority } from '../support/certificates.ts'
 import { type PostgresServer, sql } from '../support/postgres.ts'
 import { until } from '../support/until.ts'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { ServerTls } from '../../src/catalog/route.ts'
-import { secureContextOf, tlsDigest } from '../../src/server/tls-settings.ts'
+import { secureContextOf, tlsDigest } from '../../src/server/open/tls-settings.ts'
 import { TestAuthority } from '../support/certificates.ts'
 
 const authority = await TestAuthority.create()

@@ -25,6 +25,12 @@ export function admissionOf(changes: AdmissionChanges = {}): Admission {
   const { mode = 'transaction', pins = 'allow', carriedSettings = ['Work_Mem'] } = changes
   const pool = { mode, pins, carriedSettings, size: 1 }
   const options = { statements: LIMITS, maxCarriedBytes: changes.maxCarriedBytes ?? 1_000 }
-  const parts = { route: { tenancy, pool, settings: [] }, options, link, parameters, settings: new Map() }
+  const parts = {
+    route: { tenancy, pool, settings: [] },
+    options,
+    link,
+    parameters,
+    settings: new Map(),
+  }
   return parts as unknown as Admission
 }

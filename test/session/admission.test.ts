@@ -1,7 +1,7 @@
 import t from 'tap'
 import { StatementTable } from '../../src/relay/statement-table.ts'
 import { keepPolicy, roaming } from '../../src/session/admission.ts'
-import { scanStatements } from '../../src/sql/statement-scan.ts'
+import { scanStatements } from '../../src/sql/scan/statement-scan.ts'
 import { readErrorFields } from '../../src/wire/message-fields.ts'
 import { linkOf } from '../pool/pool-fixture.ts'
 import { admissionOf } from './admission-fixture.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readDnsNames } from '../../src/session/certificate-names.ts'
+import { readDnsNames } from '../../src/session/login/certificate-names.ts'
 
 const TEXTS: readonly [text: string | undefined, names: readonly string[]][] = [
   [undefined, []],

@@ -2,7 +2,7 @@ import type { TurnEffects } from '../../src/relay/turn-effects.ts'
 import { TurnEffectsGatherer } from '../../src/relay/turn-effects.ts'
 import type { AskableKind, FactsWanted, SessionFacts } from '../../src/server/session-facts.ts'
 import type { KeepPolicy, KeptState } from '../../src/session/kept-state.ts'
-import { scanStatements } from '../../src/sql/statement-scan.ts'
+import { scanStatements } from '../../src/sql/scan/statement-scan.ts'
 import { linkOf } from '../pool/pool-fixture.ts'
 
 const DIALECT = { backslashEscapes: false, hasUnsafeBytes: false }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ReplicationReplies } from '../../src/session/replication-replies.ts'
+import { ReplicationReplies } from '../../src/session/replication/replication-replies.ts'
 import { errorResponse, readyForQuery } from '../../src/wire/backend-messages.ts'
 import { message } from '../../src/wire/byte-writer.ts'
 import { BackendCode } from '../../src/wire/message-codes.ts'

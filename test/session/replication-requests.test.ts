@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ReplicationRequests } from '../../src/session/replication-requests.ts'
+import { ReplicationRequests } from '../../src/session/replication/replication-requests.ts'
 import { query, terminate } from '../../src/wire/frontend-messages.ts'
 import { copyDataBytes, copyDoneBytes, parseBytes } from '../support/frontend-bytes.ts'
 import { inChunks } from '../wire/bytes.ts'

@@ -1,5 +1,8 @@
 import t from 'tap'
-import { moveReplication, type ReplicationState } from '../../src/session/replication-state.ts'
+import {
+  moveReplication,
+  type ReplicationState,
+} from '../../src/session/replication/replication-state.ts'
 import { ShutdownError } from '../../src/session/session-errors.ts'
 
 const STATES: readonly ReplicationState[] = [

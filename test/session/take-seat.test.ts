@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Route } from '../../src/catalog/route.ts'
 import { LinkFailedError, ServerLoginError } from '../../src/server/server-errors.ts'
-import { isOfClient, takeSeat } from '../../src/session/take-seat.ts'
+import { isOfClient, takeSeat } from '../../src/session/login/take-seat.ts'
 import { errorResponse, readyForQuery } from '../../src/wire/backend-messages.ts'
 import { linkOf, PoolRig } from '../pool/pool-fixture.ts'
 import { factsReplies, linkReplies } from '../support/fake-server.ts'

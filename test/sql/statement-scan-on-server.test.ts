@@ -1,8 +1,12 @@
 import fc from 'fast-check'
 import { Client } from 'pg'
 import t, { type Test } from 'tap'
-import type { SqlDialect, StateKind, StatementEffects } from '../../src/sql/statement-effects.ts'
-import { scanStatements } from '../../src/sql/statement-scan.ts'
+import type {
+  SqlDialect,
+  StateKind,
+  StatementEffects,
+} from '../../src/sql/scan/statement-effects.ts'
+import { scanStatements } from '../../src/sql/scan/statement-scan.ts'
 import { type PostgresServer, startPostgres } from '../support/postgres.ts'
 
 const MAJORS = [15, 18] as const

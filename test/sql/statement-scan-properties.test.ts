@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { StatementEffects } from '../../src/sql/statement-effects.ts'
-import { scanStatements } from '../../src/sql/statement-scan.ts'
+import type { StatementEffects } from '../../src/sql/scan/statement-effects.ts'
+import { scanStatements } from '../../src/sql/scan/statement-scan.ts'
 
 const DIALECT = { backslashEscapes: false, hasUnsafeBytes: false }
 

@@ -1,6 +1,6 @@
 import t from 'tap'
-import type { SqlDialect, StatementEffects } from '../../src/sql/statement-effects.ts'
-import { scanStatements } from '../../src/sql/statement-scan.ts'
+import type { SqlDialect, StatementEffects } from '../../src/sql/scan/statement-effects.ts'
+import { scanStatements } from '../../src/sql/scan/statement-scan.ts'
 
 const PLAIN: SqlDialect = { backslashEscapes: false, hasUnsafeBytes: false }
 

@@ -6,7 +6,7 @@ import {
 } from '../../src/wire/frontend-messages.ts'
 import { md5Hash, md5Response } from '../../src/wire/md5.ts'
 import { type Authentication, readAuthentication } from '../../src/wire/message-fields.ts'
-import { ScramClient } from '../../src/wire/scram-client.ts'
+import { ScramClient } from '../../src/wire/scram/scram-client.ts'
 
 const HEAD_BYTES = 5
 

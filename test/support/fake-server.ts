@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
-import type { OpenedServer } from '../../src/server/login.ts'
+import type { OpenedServer } from '../../src/server/open/login.ts'
 import { ReportedSets } from '../../src/server/reported-sets.ts'
 import {
   ServerConnection,

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { md5Hash, md5Response } from '../../src/wire/md5.ts'
-import { ScramClient } from '../../src/wire/scram-client.ts'
+import { ScramClient } from '../../src/wire/scram/scram-client.ts'
 
 /** A message as the proxy sent it. */
 export interface RawFrame {

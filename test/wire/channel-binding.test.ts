@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
-import { endPointHash } from '../../src/wire/channel-binding.ts'
+import { endPointHash } from '../../src/wire/scram/channel-binding.ts'
 import { TestAuthority } from '../support/certificates.ts'
 
 const RSA = ['rsa:2048']

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { saslPrep } from '../../src/wire/saslprep.ts'
+import { saslPrep } from '../../src/wire/scram/saslprep.ts'
 
 const ROWS = [
   { name: 'ASCII stays', text: 'pencil', expects: 'pencil' },

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { deriveVerifier, saltPassword, scramKeys } from '../../src/wire/scram.ts'
-import { type ClientBinding, ScramClient } from '../../src/wire/scram-client.ts'
-import { ScramServer, type ScramServerOptions } from '../../src/wire/scram-server.ts'
+import { deriveVerifier, saltPassword, scramKeys } from '../../src/wire/scram/scram.ts'
+import { type ClientBinding, ScramClient } from '../../src/wire/scram/scram-client.ts'
+import { ScramServer, type ScramServerOptions } from '../../src/wire/scram/scram-server.ts'
 
 const SALT = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64')
 const CLIENT_NONCE = 'rOprNGfwEbeRWgbNEkqO'

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { deriveVerifier } from '../../src/wire/scram.ts'
-import { MAX_SERVER_ITERATIONS, ScramClient } from '../../src/wire/scram-client.ts'
-import { ScramServer } from '../../src/wire/scram-server.ts'
+import { deriveVerifier } from '../../src/wire/scram/scram.ts'
+import { MAX_SERVER_ITERATIONS, ScramClient } from '../../src/wire/scram/scram-client.ts'
+import { ScramServer } from '../../src/wire/scram/scram-server.ts'
 import { ProtocolViolationError } from '../../src/wire/wire-errors.ts'
 import { survives } from './bytes.ts'
 

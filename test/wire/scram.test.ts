@@ -6,9 +6,9 @@ import {
   formatVerifier,
   parseVerifier,
   verifyPassword,
-} from '../../src/wire/scram.ts'
-import { ScramClient } from '../../src/wire/scram-client.ts'
-import { ScramServer } from '../../src/wire/scram-server.ts'
+} from '../../src/wire/scram/scram.ts'
+import { ScramClient } from '../../src/wire/scram/scram-client.ts'
+import { ScramServer } from '../../src/wire/scram/scram-server.ts'
 
 /** The part of pg that logs in by SCRAM; it comes without types. */
 interface PgSasl {

@@ -1,0 +1,83 @@
+import { AuthenticationFailedError } from '../../auth/auth-errors.ts'
+import { authenticate } from '../../auth/authenticate.ts'
+import { routeOfSession } from '../../auth/client-proof.ts'
+import type { Route } from '../../catalog/route.ts'
+import { admitClientSettings } from '../../tenancy/client-settings.ts'
+import type { Link } from '../../tenancy/link.ts'
+import { buildLink } from '../../tenancy/link.ts'
+import { authorizeReplication } from '../../tenancy/replication.ts'
+import type { Claim } from '../../tenancy/tag.ts'
+import { readClaim } from '../../tenancy/tag.ts'
+import type { FirstPacket } from '../../wire/startup-packet.ts'
+import { TenantSuspendedError } from '../session-errors.ts'
+import type { SessionOptions, SessionParts } from '../session-parts.ts'
+import type { ClientChannel } from './client-channel.ts'
+import { versionAnswer } from './protocol-version.ts'
+
+/** A client that may come in. */
+export interface Admitted {
+  readonly route: Route
+  readonly link: Link
+  readonly claim: Claim
+}
+
+/** A client that asks to come in, and what decides it. */
+export interface Applicant {
+  readonly channel: ClientChannel
+  readonly packet: Extract<FirstPacket, { kind: 'startup' }>
+  readonly options: SessionOptions
+  readonly signal: AbortSignal
+}
+
+/**
+ * Reads the tag, resolves it, and has the client prove who it is. Nothing of the proxy's is held
+ * for the client yet when this returns.
+ *
+ * @throws the errors of `readClaim`, `Catalog.resolve`, `authenticate`, `admitClientSettings`.
+ * @throws TenantSuspendedError, ReplicationRefusedError - after the proof.
+ */
+export async function admit(applicant: Applicant, parts: SessionParts): Promise<Admitted> {
+  const { channel, packet, options } = applicant
+  const answer = versionAnswer(packet)
+  if (answer !== undefined) channel.send(answer)
+  const claim = readClaim(packet.parameters, options.tag, channel.tlsNames)
+  const route = await prove(applicant, claim, parts)
+  if (claim.replication !== 'none') authorizeReplication(claim.replication, route.replication)
+  const settings = admitClientSettings(claim.settings, route.tenancy)
+  return { route, claim, link: buildLink(route, settings) }
+}
+
+async function prove(applicant: Applicant, claim: Claim, parts: SessionParts): Promise<Route> {
+  const { channel, options } = applicant
+  const { login, tenant } = claim
+  const source = { address: channel.address, tenant }
+  await pause(parts.loginBackoff.delayMs(source), applicant.signal, parts)
+  const resolution = await parts.catalog.resolve({ login, tenant })
+  try {
+    const secrets = parts.authQueries
+    const request = { channel, options: options.auth, login, tenant, resolution, secrets }
+    const { route, proof } = await authenticate(request)
+    parts.loginBackoff.succeeded(source)
+    if (resolution.kind === 'route' && resolution.isSuspended)
+      throw new TenantSuspendedError(tenant)
+    return routeOfSession(route, proof)
+  } catch (error) {
+    if (error instanceof AuthenticationFailedError) parts.loginBackoff.failed(source)
+    throw error
+  }
+}
+
+function pause(delayMs: number, signal: AbortSignal, { clock }: SessionParts): Promise<void> {
+  if (delayMs === 0) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(delayMs, () => {
+      signal.removeEventListener('abort', giveUp)
+      resolve()
+    })
+    const giveUp = () => {
+      timer.cancel()
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', giveUp, { once: true })
+  })
+}

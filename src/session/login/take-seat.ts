@@ -1,0 +1,59 @@
+import { awaitLease } from '../../pool/await-lease.ts'
+import type { Lease } from '../../pool/lease.ts'
+import type { Pool } from '../../pool/pool.ts'
+import { proveLink } from '../../pool/prove-link.ts'
+import { LinkFailedError, ServerLoginError } from '../../server/server-errors.ts'
+import { foldCase } from '../../sql/fold-case.ts'
+import type { Link } from '../../tenancy/link.ts'
+import { ClientSettingError, type SettingRefusal } from '../session-errors.ts'
+import type { Admitted } from './admit.ts'
+
+/** SQLSTATE class "data exception": a value that the server did not take. */
+const DATA_EXCEPTION = '22'
+
+/** What a session begins with. */
+export interface Seat {
+  readonly link: Link
+  /** ParameterStatus values for the greeting. */
+  readonly parameters: ReadonlyMap<string, string>
+  /** Values of the session, in the server's own spelling; see `ProvenLink`. */
+  readonly settings: ReadonlyMap<string, string>
+  /** In session mode, the server connection that the client keeps until it leaves. */
+  readonly lease: Lease | undefined
+}
+
+/**
+ * Takes a server connection for the session, in session mode; in transaction mode makes sure that
+ * the link works. Both tell what to greet the client with.
+ *
+ * @throws ClientSettingError - the server refuses a value that the client asked for.
+ * @throws LinkFailedError - the link fails for another reason.
+ * @throws the errors of a checkout.
+ */
+export async function takeSeat(
+  pool: Pool,
+  { route, link }: Pick<Admitted, 'route' | 'link'>,
+  signal: AbortSignal,
+): Promise<Seat> {
+  const { waitMs } = route.timeouts
+  try {
+    if (route.pool.mode === 'transaction') {
+      return { ...(await proveLink(pool, link, { waitMs, signal })), lease: undefined }
+    }
+    const lease = await awaitLease(pool, { link, mode: 'session', waitMs, signal })
+    return { link, parameters: lease.server.parameters, settings: new Map(), lease }
+  } catch (error) {
+    const isRefusal = error instanceof LinkFailedError || error instanceof ServerLoginError
+    if (!isRefusal || !isOfClient(error, link)) throw error
+    throw new ClientSettingError(error, { cause: error })
+  }
+}
+
+/** Tenant's and client's settings travel together: the server names the one it refused. */
+export function isOfClient(
+  { serverSqlState = '', serverMessage = '' }: SettingRefusal,
+  { clientSettings }: Link,
+): boolean {
+  if (serverSqlState.startsWith(DATA_EXCEPTION) && clientSettings.length > 0) return true
+  return clientSettings.some(({ name }) => foldCase(serverMessage).includes(`"${name}"`))
+}
