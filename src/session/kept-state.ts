@@ -182,8 +182,12 @@ export class KeptState {
   }
 
   #everySetting(kinds: ReadonlySet<AskableKind>, named: readonly string[]): FactsWanted {
-    const { place } = this.#policy
-    const names = [...named, ...place, ...this.#pinnedSettings, ...this.#carried.keys()]
+    const { place, link } = this.#policy
+    const ofLink = [...link.tenantSettings, ...link.clientSettings].map(({ name }) =>
+      foldCase(name),
+    )
+    const ofClient = [...this.#pinnedSettings, ...this.#carried.keys()]
+    const names = [...named, ...place, ...ofLink, ...ofClient]
     return { kinds, settings: 'all', customSettings: [...new Set(names.filter(isCustom))] }
   }
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { KeptState } from '../../src/session/kept-state.ts'
 import { linkOf } from '../pool/pool-fixture.ts'
-import { carriedBy, effectsOf, factsOf, policyOf, turn } from './kept-fixture.ts'
+import { carriedBy, effectsOf, factsOf, policyOf, turn, UNCHANGED } from './kept-fixture.ts'
 
 const OF_LINK = {
   link: linkOf('acme', { jit: 'off', work_mem: '64MB' }),
@@ -18,6 +18,16 @@ t.test('settings that the link made are no state of the client', async (t) => {
   t.equal(kept.isPinned, false)
   t.equal(kept.isLinkLost, false)
   t.strictSame(carriedBy(kept), { jit: 'off', work_mem: '64MB' })
+})
+
+t.test('code that changes a custom setting of the link is found out', async (t) => {
+  const kept = new KeptState(policyOf({ link: linkOf('acme', { 'App.User': '7' }) }))
+  const wanted = kept.afterTurn(effectsOf('do $$ begin end $$'), UNCHANGED)
+  t.equal(wanted?.customSettings.includes('app.user'), true)
+  if (wanted !== undefined) kept.told(wanted, factsOf([], { 'app.user': '8' }))
+  t.strictSame(carriedBy(kept), { 'app.user': '8' })
+  turn(kept, effectsOf('do $$ begin end $$'), factsOf([], { 'app.user': '7' }))
+  t.strictSame(carriedBy(kept), { 'App.User': '7' })
 })
 
 t.test('code that changes a setting of the link is found out', async (t) => {
