@@ -12,11 +12,6 @@ export interface StatementLimits {
   readonly maxPreparedBytesPerClient: number
 }
 
-interface Closing {
-  readonly statement: Statement
-  readonly batch: number
-}
-
 /** The named statements of one client, by the bytes of their names. */
 export class ClientStatements {
   readonly #byName = new Map<string, Statement>()
@@ -24,8 +19,6 @@ export class ClientStatements {
   readonly #underWay = new Map<string, { readonly batch: number }>()
   /** Names that go when a DEALLOCATE ALL on its way is done. */
   readonly #doomed = new Set<string>()
-  /** Those whose Close is not answered yet, and in which batch it was sent. */
-  readonly #closing = new Map<string, Closing>()
   readonly #limits: StatementLimits
   /** How many DEALLOCATE ALL are not answered yet; those that failed among them. */
   #dooms = 0
@@ -38,30 +31,6 @@ export class ClientStatements {
 
   get(name: string): Statement | undefined {
     return this.#byName.get(name)
-  }
-
-  /**
-   * The statement of a name that is used in `batch`. A Close that was sent in an earlier one and is
-   * not answered yet may have been skipped there: until that is known, the statement is there.
-   */
-  find(name: string, batch: number): Statement | undefined {
-    const closing = this.#closing.size === 0 ? undefined : this.#closing.get(name)
-    const isOpen = closing !== undefined && closing.batch !== batch
-    return this.#byName.get(name) ?? (isOpen ? closing.statement : undefined)
-  }
-
-  /** A Close is sent: the name is free behind it, unless it turns out to have been skipped. */
-  close(name: string, statement: Statement, batch: number): PendingChange {
-    const closing = { statement, batch }
-    const end = (): boolean => this.#closing.get(name) === closing && this.#closing.delete(name)
-    this.remove(name)
-    this.#closing.set(name, closing)
-    return {
-      done: end,
-      undo: () => {
-        if (end()) this.takeBack(name, statement)
-      },
-    }
   }
 
   all(): Iterable<readonly [string, Statement]> {

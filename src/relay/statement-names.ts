@@ -283,14 +283,15 @@ export class StatementNames {
     const statement = this.#lookUp(frame, server, { start: kindAt + 1, end: nameEnd })
     if (statement === undefined) return pass(server, 'close')
     const name = frame.chunk.toString('latin1', kindAt + 1, nameEnd)
-    server.owe('inventedClose', this.#named.close(name, statement, server.batch))
+    this.#named.remove(name)
+    server.owe('inventedClose', { undo: () => this.#named.restore(name, statement) })
     return 'drop'
   }
 
   /** The client's statement of that name; an unknown or empty name is left to the server. */
   #lookUp(frame: Frame, server: ServerConnection, name: Extent): Statement | undefined {
     if (name.start === name.end || server.isSkipping) return undefined
-    return this.#named.find(frame.chunk.toString('latin1', name.start, name.end), server.batch)
+    return this.#named.get(frame.chunk.toString('latin1', name.start, name.end))
   }
 }
 

@@ -88,15 +88,6 @@ const CASES: Readonly<Record<string, Case>> = {
     t.strictSame(rows(frames), [tenant, '2'])
   },
 
-  async 'a Close that an error skips, and a Bind behind it'(t, client) {
-    await client.ask(parse('kept', 'SELECT 1'), sync)
-    client.send(parse('', 'SELECT nothing FROM nowhere'), close('S', 'kept'), sync)
-    client.send(bind('', 'kept'), execute(), close('S', 'kept'), sync)
-    t.strictSame(sqlStates(await client.upTo('Z')), ['42P01'])
-    t.equal(codes(await client.upTo('Z')), '2DC3Z')
-    t.strictSame(sqlStates(await client.ask(bind('', 'kept'), sync)), ['26000'])
-  },
-
   async 'an error in the middle'(t, client) {
     client.send(
       parse('ok', 'SELECT 1'),
