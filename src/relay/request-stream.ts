@@ -2,7 +2,12 @@ import type { Owed } from '../server/reply-ledger.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import { codeTable } from '../wire/code-table.ts'
 import type { Frame, FrameFate, FrameVisitor } from '../wire/frame-stream.ts'
-import { attentionTable, FRAME_HEAD_BYTES, FrameStream } from '../wire/frame-stream.ts'
+import {
+  attentionTable,
+  FRAME_HEAD_BYTES,
+  FrameStream,
+  MAX_REQUEST_BYTES,
+} from '../wire/frame-stream.ts'
 import { closeStatement, query, sync } from '../wire/frontend-messages.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
 import { ProtocolViolationError } from '../wire/wire-errors.ts'
@@ -16,9 +21,6 @@ import {
   type StatementScope,
 } from './statement-names.ts'
 import type { TurnEffects } from './turn-effects.ts'
-
-/** Longest frame that Postgres takes. */
-const MAX_REQUEST_BYTES = 0x3fff_ffff
 
 /** What the server owes for each message that a client may send after its login. */
 const OWED = codeTable<Owed>({

@@ -1,7 +1,12 @@
 import { closeComplete } from '../wire/backend-messages.ts'
 import { codeTable } from '../wire/code-table.ts'
 import type { Frame, FrameFate, FrameVisitor } from '../wire/frame-stream.ts'
-import { attentionTable, FRAME_HEAD_BYTES, FrameStream } from '../wire/frame-stream.ts'
+import {
+  attentionTable,
+  FRAME_HEAD_BYTES,
+  FrameStream,
+  MAX_REPLY_BYTES,
+} from '../wire/frame-stream.ts'
 import { BackendCode } from '../wire/message-codes.ts'
 import { readErrorFields, readParameterStatus } from '../wire/message-fields.ts'
 import { STATEMENT_PREFIX } from './prepared-statements.ts'
@@ -10,8 +15,6 @@ import { ReplyLedger } from './reply-ledger.ts'
 import type { ReportedSets } from './reported-sets.ts'
 import { FactsReader, type SessionFacts } from './session-facts.ts'
 
-/** Longest frame that Postgres sends. */
-const MAX_REPLY_BYTES = 0x4000_0003
 /** Asks for a whole frame, however long. */
 const WHOLE = 0xffff_ffff
 /** Enough of CommandComplete to tell the tags that change session state. */

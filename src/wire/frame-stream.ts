@@ -2,6 +2,10 @@ import { ProtocolViolationError } from './wire-errors.ts'
 
 /** Type byte and length word. */
 export const FRAME_HEAD_BYTES = 5
+/** Longest frame that Postgres takes. */
+export const MAX_REQUEST_BYTES = 0x3fff_ffff
+/** Longest frame that Postgres sends. */
+export const MAX_REPLY_BYTES = 0x4000_0003
 
 const NO_BYTES: Buffer = Buffer.alloc(0)
 

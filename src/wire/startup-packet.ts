@@ -4,6 +4,9 @@ import { ProtocolViolationError } from './wire-errors.ts'
 /** Longest first packet, length word included. Postgres' MAX_STARTUP_PACKET_LENGTH. */
 export const MAX_STARTUP_BYTES = 10_000
 
+/** Names the protocol inside TLS (ALPN), so that no server of another one can be meant. */
+export const ALPN_PROTOCOL = 'postgresql'
+
 /** Bounds of a cancel key's secret part: 4 in protocol 3.0, up to 256 since 3.2. */
 const MIN_SECRET_KEY_BYTES = 4
 const MAX_SECRET_KEY_BYTES = 256

@@ -2,13 +2,12 @@ import { isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect, type TLSSocket } from 'node:tls'
 import type { ServerTls } from '../../catalog/route.ts'
 import { sslRequest } from '../../wire/frontend-messages.ts'
+import { ALPN_PROTOCOL } from '../../wire/startup-packet.ts'
 import { type ServerAddress, ServerLoginError, ServerUnreachableError } from '../server-errors.ts'
 import { reasonOf } from './deadline.ts'
 import { destroyQuietly } from './dial.ts'
 import { secureContextOf } from './tls-settings.ts'
 
-/** Names the protocol inside TLS, so that no server of another one can be meant. */
-const ALPN = 'postgresql'
 const YES = 0x53
 const NO = 0x4e
 const ERROR = 0x45
@@ -76,7 +75,7 @@ function encrypt(socket: Socket, { address, tls }: TlsServer): TLSSocket {
     socket,
     host,
     ...(tls.isNameSent && isIP(host) === 0 ? { servername: host } : {}),
-    ALPNProtocols: [ALPN],
+    ALPNProtocols: [ALPN_PROTOCOL],
     secureContext: secureContextOf(tls),
     rejectUnauthorized: isVerified,
     checkServerIdentity: tls.mode === 'verify-full' ? checkServerIdentity : anyIdentity,
@@ -85,9 +84,9 @@ function encrypt(socket: Socket, { address, tls }: TlsServer): TLSSocket {
 
 /** Without the server's word that it speaks Postgres, direct TLS could reach any other service. */
 function requireProtocol({ alpnProtocol }: TLSSocket, { address, tls }: TlsServer): void {
-  if (tls.negotiation === 'postgres' || alpnProtocol === ALPN) return
+  if (tls.negotiation === 'postgres' || alpnProtocol === ALPN_PROTOCOL) return
   throw new ServerLoginError(address, {
-    reason: `TLS: it did not agree on the protocol ${ALPN}, as sslnegotiation=direct needs`,
+    reason: `TLS: it did not agree on the protocol ${ALPN_PROTOCOL}, as sslnegotiation=direct needs`,
     isPermanent: true,
   })
 }

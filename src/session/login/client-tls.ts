@@ -3,11 +3,9 @@ import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { ClientCertificate } from '../../auth/auth-channel.ts'
 import { endPointHash } from '../../wire/scram/channel-binding.ts'
+import { ALPN_PROTOCOL } from '../../wire/startup-packet.ts'
 import { ClientGoneError, TlsHandshakeError } from '../session-errors.ts'
 import { readDnsNames } from './certificate-names.ts'
-
-/** The name of Postgres' protocol in ALPN. */
-const ALPN_PROTOCOL = 'postgresql'
 
 /**
  * No session is resumed: a client that reconnects shows its certificate anew. Renegotiation only

@@ -1,9 +1,12 @@
 import type { Frame, FrameFate, FrameVisitor } from '../../wire/frame-stream.ts'
-import { attentionTable, FRAME_HEAD_BYTES, FrameStream } from '../../wire/frame-stream.ts'
+import {
+  attentionTable,
+  FRAME_HEAD_BYTES,
+  FrameStream,
+  MAX_REPLY_BYTES,
+} from '../../wire/frame-stream.ts'
 import { BackendCode } from '../../wire/message-codes.ts'
 
-/** Longest frame that Postgres sends. */
-const MAX_REPLY_BYTES = 0x4000_0003
 const HEADS = attentionTable({}, FRAME_HEAD_BYTES)
 
 /** What a server sends over a replication connection: it is told where its messages end. */

@@ -1,11 +1,14 @@
 import type { ReplicationMode } from '../../tenancy/replication.ts'
 import { ReplicationRefusedError } from '../../tenancy/tenancy-errors.ts'
 import type { AttentionTable, Frame, FrameFate, FrameVisitor } from '../../wire/frame-stream.ts'
-import { attentionTable, FRAME_HEAD_BYTES, FrameStream } from '../../wire/frame-stream.ts'
+import {
+  attentionTable,
+  FRAME_HEAD_BYTES,
+  FrameStream,
+  MAX_REQUEST_BYTES,
+} from '../../wire/frame-stream.ts'
 import { FrontendCode } from '../../wire/message-codes.ts'
 
-/** Longest frame that Postgres takes. */
-const MAX_REQUEST_BYTES = 0x3fff_ffff
 /** As much of a command as is read: it names what is asked for within this, or is refused. */
 const COMMAND_BYTES = 1024
 
