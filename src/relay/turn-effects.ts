@@ -52,15 +52,20 @@ export class TurnEffectsGatherer {
   }
 
   #begin(): Gathered {
-    this.#effects ??= {
-      makes: new Set(),
-      undoes: new Set(),
-      settings: new Set(),
-      mayTouchAnySetting: false,
-      resetsAll: false,
-      hasExecutes: false,
-      isUnscanned: false,
-    }
+    this.#effects ??= noEffects()
     return this.#effects
+  }
+}
+
+/** Of requests that did nothing. */
+export function noEffects(): Gathered {
+  return {
+    makes: new Set(),
+    undoes: new Set(),
+    settings: new Set(),
+    mayTouchAnySetting: false,
+    resetsAll: false,
+    hasExecutes: false,
+    isUnscanned: false,
   }
 }

@@ -8,7 +8,7 @@ import { foldCase } from '../sql/fold-case.ts'
 import type { StatementEffects } from '../sql/scan/statement-effects.ts'
 import type { Link } from '../tenancy/link.ts'
 import { restingSettings } from '../tenancy/link.ts'
-import { errorResponse } from '../wire/backend-messages.ts'
+import { errorAnswer } from './error-answer.ts'
 import type { KeepPolicy } from './kept-state.ts'
 import { PinRefusedError } from './session-errors.ts'
 import type { SessionOptions, SessionParts } from './session-parts.ts'
@@ -108,10 +108,5 @@ function refusal(effects: StatementEffects, carried: ReadonlySet<string>): Buffe
   )
   if (kind === undefined) return undefined
   const error = new PinRefusedError(kind === 'set' ? (setting ?? 'set_config') : kind)
-  return errorResponse({
-    severity: 'ERROR',
-    code: error.sqlState,
-    message: error.clientMessage,
-    hint: error.hint,
-  })
+  return errorAnswer(error, 'ERROR')
 }

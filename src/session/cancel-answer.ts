@@ -1,6 +1,7 @@
-import { errorResponse, readyForQuery } from '../wire/backend-messages.ts'
+import { readyForQuery } from '../wire/backend-messages.ts'
 import { FRAME_HEAD_BYTES } from '../wire/frame-stream.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
+import { errorAnswer } from './error-answer.ts'
 import { CanceledError } from './session-errors.ts'
 
 /** Messages that the server answers with ReadyForQuery. */
@@ -25,10 +26,5 @@ export function cancelAnswer(requests: readonly Buffer[]): Buffer | undefined {
     offset += 1 + bytes.readUInt32BE(offset + 1)
   }
   if (offset !== bytes.length || closing !== 1 || !CLOSING.has(lastCode)) return undefined
-  const error = new CanceledError()
-  const { sqlState, clientMessage } = error
-  return Buffer.concat([
-    errorResponse({ severity: 'ERROR', code: sqlState, message: clientMessage, hint: undefined }),
-    readyForQuery('I'),
-  ])
+  return Buffer.concat([errorAnswer(new CanceledError(), 'ERROR'), readyForQuery('I')])
 }

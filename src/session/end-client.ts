@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import type { ProxyError } from '../base/proxy-error.ts'
 import { endSocket } from '../server/end-socket.ts'
-import { errorResponse } from '../wire/backend-messages.ts'
 import { message } from '../wire/byte-writer.ts'
 import { BackendCode } from '../wire/message-codes.ts'
+import { errorAnswer } from './error-answer.ts'
 import { ClientSettingError } from './session-errors.ts'
 
 /** The ErrorResponse that ends a session. */
@@ -11,12 +11,7 @@ function fatalResponse(error: ProxyError): Buffer {
   if (error instanceof ClientSettingError && error.serverReport !== undefined) {
     return message(BackendCode.errorResponse, error.serverReport)
   }
-  return errorResponse({
-    severity: 'FATAL',
-    code: error.sqlState,
-    message: error.clientMessage,
-    hint: error.hint,
-  })
+  return errorAnswer(error, 'FATAL')
 }
 
 /**

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { TurnEffects } from '../relay/turn-effects.ts'
+import { noEffects, type TurnEffects } from '../relay/turn-effects.ts'
 import type { AskableKind, FactsWanted, SessionFacts } from '../server/session-facts.ts'
 import { foldCase } from '../sql/fold-case.ts'
 import type { StateKind } from '../sql/scan/statement-effects.ts'
@@ -31,15 +31,7 @@ export interface KeepPolicy {
 }
 
 const ASKABLE: readonly AskableKind[] = ['listen', 'prepare', 'temp', 'hold', 'advisoryLock']
-const NO_EFFECTS: TurnEffects = {
-  makes: new Set(),
-  undoes: new Set(),
-  settings: new Set(),
-  mayTouchAnySetting: false,
-  resetsAll: false,
-  hasExecutes: false,
-  isUnscanned: false,
-}
+const NO_EFFECTS: TurnEffects = noEffects()
 /** The state behind random(), which SET SEED and setseed() change and nobody can read. */
 const SEED = 'seed'
 /** A value that was not in UTF-8 has lost what it was. */

@@ -131,9 +131,9 @@ export class Session implements Waiter {
       return
     }
     this.#parts.observer.transactionEnded(this.route.tenant)
-    this.#deadline.set(this.route.timeouts.idleClientMs)
     if (this.#isDraining) this.#close({ error: new ShutdownError(), reason: 'drain' })
     else if (this.mode === 'transaction') this.#transactionEnded(state.lease)
+    else this.#deadline.set(this.route.timeouts.idleClientMs)
   }
 
   /** The relay: the server has said what the session holds. */
