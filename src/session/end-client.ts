@@ -6,6 +6,9 @@ import { BackendCode } from '../wire/message-codes.ts'
 import { errorAnswer } from './error-answer.ts'
 import { ClientSettingError } from './session-errors.ts'
 
+/** Longest time that a client is given to take its last word and to leave, in ms. */
+const LINGER_MS = 2000
+
 /** The ErrorResponse that ends a session. */
 function fatalResponse(error: ProxyError): Buffer {
   if (error instanceof ClientSettingError && error.serverReport !== undefined) {
@@ -19,6 +22,21 @@ function fatalResponse(error: ProxyError): Buffer {
  * out, but a client that does not read is not waited for.
  */
 export function endClient(socket: Socket, error: ProxyError | undefined): void {
-  if (error !== undefined) socket.write(fatalResponse(error))
-  endSocket(socket)
+  if (error === undefined) {
+    endSocket(socket)
+    return
+  }
+  socket.end(fatalResponse(error))
+  linger(socket)
+}
+
+/**
+ * What the client still sends is read and dropped until it closes its side: a socket that is closed
+ * over unread bytes resets the connection, and the client's system then throws away the last word.
+ */
+function linger(socket: Socket): void {
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+  timer.unref()
+  socket.once('close', () => clearTimeout(timer))
+  socket.resume()
 }
