@@ -92,7 +92,18 @@ export class Listener {
       return
     }
     const entered = isFull ? cancelGate : gate
-    socket.once('close', () => entered.leave())
+    leaveAtEnd(socket, entered)
     void this.#accept(socket, { isUnix, refusal })
   }
+}
+
+/** A client that has been told its end takes nobody's place, even if it lingers. */
+function leaveAtEnd(socket: Socket, entered: ConnectionGate): void {
+  let isInside = true
+  const leave = () => {
+    if (isInside) entered.leave()
+    isInside = false
+  }
+  socket.once('finish', leave)
+  socket.once('close', leave)
 }

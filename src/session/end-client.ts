@@ -8,6 +8,10 @@ import { ClientSettingError } from './session-errors.ts'
 
 /** Longest time that a client is given to take its last word and to leave, in ms. */
 const LINGER_MS = 2000
+/** Most clients of the process that are given this time at once. */
+const MAX_LINGERING = 1000
+
+const lingering = new Set<Socket>()
 
 /** The ErrorResponse that ends a session. */
 function fatalResponse(error: ProxyError): Buffer {
@@ -22,12 +26,9 @@ function fatalResponse(error: ProxyError): Buffer {
  * out, but a client that does not read is not waited for.
  */
 export function endClient(socket: Socket, error: ProxyError | undefined): void {
-  if (error === undefined) {
-    endSocket(socket)
-    return
-  }
-  socket.end(fatalResponse(error))
-  linger(socket)
+  if (error !== undefined) socket.write(fatalResponse(error))
+  if (error === undefined || lingering.size >= MAX_LINGERING) endSocket(socket)
+  else linger(socket)
 }
 
 /**
@@ -35,8 +36,13 @@ export function endClient(socket: Socket, error: ProxyError | undefined): void {
  * over unread bytes resets the connection, and the client's system then throws away the last word.
  */
 function linger(socket: Socket): void {
+  lingering.add(socket)
   const timer = setTimeout(() => socket.destroy(), LINGER_MS)
   timer.unref()
-  socket.once('close', () => clearTimeout(timer))
+  socket.once('close', () => {
+    clearTimeout(timer)
+    lingering.delete(socket)
+  })
+  socket.end()
   socket.resume()
 }
