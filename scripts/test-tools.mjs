@@ -1,17 +1,8 @@
-import {
-  accessSync,
-  chmodSync,
-  constants,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { accessSync, constants, readdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import process from 'node:process'
+import { hasApt, unpackPackages, updatePackageLists, writeWrapper } from './debian-packages.mjs'
 import { capture, run } from './run.mjs'
 
 /** Programs that tests and benches run and npm has no package of. */
@@ -51,10 +42,10 @@ function installedDirs() {
 }
 
 function fetchTools() {
-  if (capture('apt-get', ['--version']) === undefined) return undefined
+  if (!hasApt()) return undefined
   console.error(`Fetching ${TOOLS.join(', ')} from Debian's packages`)
+  updatePackageLists()
   if (process.getuid?.() === 0) {
-    run('apt-get', ['update', '-qq'])
     run(
       'apt-get',
       ['install', '-y', '-qq', '--no-upgrade', '--no-install-recommends', CLIENT_PACKAGE],
@@ -64,56 +55,13 @@ function fetchTools() {
       },
     )
   }
-  return unpackTools()
-}
-
-/** Needs no rights: downloads into the cache and unpacks there, missing libraries as well. */
-function unpackTools() {
-  mkdirSync(CACHE, { recursive: true })
-  const draft = mkdtempSync(`${CACHE}.`)
-  const packages = [...missingPackages(), CLIENT_PACKAGE, SERVER_PACKAGE]
-  // apt's own download user may not write to our home folder.
-  const sandbox = process.getuid?.() === 0 ? ['-o', 'APT::Sandbox::User=root'] : []
-  run('apt-get', ['download', '-qq', ...sandbox, ...new Set(packages)], { cwd: draft })
-  for (const name of list(draft).filter((name) => name.endsWith('.deb'))) {
-    run('dpkg', ['-x', join(draft, name), draft])
-    rmSync(join(draft, name))
-  }
-  rmSync(CACHE, { recursive: true })
-  renameSync(draft, CACHE)
-  writeWrappers()
+  unpackPackages(CACHE, [CLIENT_PACKAGE, SERVER_PACKAGE])
   const dir = join(CACHE, 'bin')
-  return holdsAll(dir) ? dir : undefined
-}
-
-/** What apt would install for the client, by name; nothing when all of it is installed. */
-function missingPackages() {
-  const plan = capture('apt-get', [
-    'install',
-    '--print-uris',
-    '--no-upgrade',
-    '-qq',
-    '--no-install-recommends',
-    CLIENT_PACKAGE,
-  ])
-  const files = (plan ?? '').matchAll(/^'\S+' (\S+)_\S+_\S+\.deb /gm)
-  return [...files].map(([, name]) => name)
-}
-
-/** Shell scripts that add the unpacked libraries to those of the machine. */
-function writeWrappers() {
-  const libraries = [
-    ...list(join(CACHE, 'usr/lib')).map((name) => join(CACHE, 'usr/lib', name)),
-    ...list(join(CACHE, 'lib')).map((name) => join(CACHE, 'lib', name)),
-  ].filter((dir) => dir.endsWith('-linux-gnu'))
-  const prefix = libraries.length > 0 ? `LD_LIBRARY_PATH='${libraries.join(':')}' ` : ''
-  mkdirSync(join(CACHE, 'bin'), { recursive: true })
   for (const tool of TOOLS) {
-    const program = join(CACHE, 'usr/lib/postgresql', DEBIAN_MAJOR, 'bin', tool)
-    const wrapper = join(CACHE, 'bin', tool)
-    writeFileSync(wrapper, `#!/bin/sh\n${prefix}exec '${program}' "$@"\n`)
-    chmodSync(wrapper, 0o755)
+    const program = join('usr/lib/postgresql', DEBIAN_MAJOR, 'bin', tool)
+    writeWrapper(CACHE, program, join(dir, tool))
   }
+  return holdsAll(dir) ? dir : undefined
 }
 
 /** Whether each tool is there and runs: Debian's wrappers exist without what they wrap. */

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { build } from './build.mjs'
 import { reportCoverage } from './coverage.mjs'
 import { requireDriverPackages } from './driver-packages.mjs'
+import { findRedisServer } from './redis-server.mjs'
 import { packageFile, ROOT } from './run.mjs'
 import { TapOutput } from './tap-output.mjs'
 import { findTestTools } from './test-tools.mjs'
@@ -21,9 +22,9 @@ console.log(output.summary())
 
 /** Compiles and runs the given tests, or all of them. Returns the exit code. */
 async function test(files) {
-  const toolsDir = tryFindTools(files)
-  if (!toolsDir || build() !== 0) return 1
-  const env = testEnvironment(toolsDir)
+  const tools = tryFindTools(files)
+  if (!tools || build() !== 0) return 1
+  const env = testEnvironment(tools)
   if (isTapOutOfDate() && (await runTap(['build'], env)) !== 0) return 1
   rmSync(join(ROOT, '.tap', 'report'), { recursive: true, force: true })
   const compiled = files.map(compiledPath)
@@ -37,7 +38,7 @@ async function test(files) {
 function tryFindTools(files) {
   try {
     if (files.length === 0 || files.some(isDriverTest)) requireDriverPackages()
-    return findTestTools()
+    return { dir: findTestTools(), redisServer: findRedisServer() }
   } catch (error) {
     console.error(error.message)
     return undefined
@@ -48,11 +49,11 @@ function isDriverTest(file) {
   return resolve(file).includes(join('test', 'drivers'))
 }
 
-function testEnvironment(toolsDir) {
-  const path = [toolsDir, process.env.PATH].join(delimiter)
+function testEnvironment({ dir, redisServer }) {
+  const path = [dir, process.env.PATH].join(delimiter)
   // A colour or a TAP=1 of the caller would change the output that is read here.
   const { TAP: _, FORCE_COLOR: __, ...inherited } = process.env
-  return { ...inherited, PATH: path, PGUSHER_TEST_BIN: toolsDir }
+  return { ...inherited, PATH: path, PGUSHER_TEST_BIN: dir, REDIS_SERVER_BIN: redisServer }
 }
 
 /** tap's Test class is generated, with the plugins of the last `tap build` compiled into it. */

@@ -1,6 +1,8 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
+import { runCatalog } from './cli/catalog.ts'
 import { runCheck } from './cli/check.ts'
 import { type CommandIo, ExitCode } from './cli/command.ts'
+import { runExplain } from './cli/explain.ts'
 import { serve } from './cli/serve.ts'
 import { printSettings } from './cli/settings.ts'
 import { processEnvironment } from './config/sources/process-environment.ts'
@@ -9,6 +11,14 @@ const USAGE = `Usage: pgusher COMMAND [OPTIONS]
 
   serve --config FILE   serve clients until SIGTERM
   check --config FILE   read the configuration and show what it leads to
+  explain [--config FILE] CONNINFO
+                        show where a connection string leads, or why it is refused
+  catalog init [--config FILE | --url URL] [--reader ROLE] [--print]
+                        create the tables of the catalog, or bring them up to date
+  catalog rekey --config FILE
+                        seal all passwords of the catalog with the newest key
+  catalog seal --config FILE (--tenant NAME | --server NAME) [OPTIONS]
+                        seal a password, read from standard input
   settings              list every setting with its environment variable and default
 
 FILE may also be named by PGUSHER_CONFIG.
@@ -17,6 +27,10 @@ FILE may also be named by PGUSHER_CONFIG.
 async function run(command: string | undefined, args: readonly string[]): Promise<ExitCode> {
   const io: CommandIo = {
     env: processEnvironment,
+    // Not opened unless a command reads it.
+    get stdin() {
+      return process.stdin
+    },
     stdout: process.stdout,
     stderr: process.stderr,
   }
@@ -25,6 +39,10 @@ async function run(command: string | undefined, args: readonly string[]): Promis
       return serve(args, io, process)
     case 'check':
       return runCheck(args, io)
+    case 'explain':
+      return runExplain(args, io)
+    case 'catalog':
+      return runCatalog(args, io)
     case 'settings':
       return printSettings(io)
     case 'help':

@@ -1,18 +1,26 @@
-import { type AdminServer, type Readiness, startAdminServer } from './admin/admin-server.ts'
+import {
+  type AdminServer,
+  type AdminSources,
+  type Readiness,
+  startAdminServer,
+} from './admin/admin-server.ts'
 import { AuthQueries } from './auth/auth-queries.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import { CancelKeys } from './cancel/cancel-keys.ts'
-import { type CatalogChange, FileCatalog } from './catalog/file-catalog.ts'
+import type { FileCatalog } from './catalog/file-catalog.ts'
+import type { OpenCatalog } from './catalog/layers/open-catalog.ts'
 import type { Config } from './config/config.ts'
+import { loginBackoffOptions, poolOptions, sessionOptions } from './config/room-options.ts'
 import { ConnectionGate } from './limits/connection-gate.ts'
 import { LoginBackoff } from './limits/login-backoff.ts'
 import { TenantGate } from './limits/tenant-gate.ts'
 import { Listener } from './listener/listener.ts'
-import { Pools, type PoolsParts } from './pool/pools.ts'
+import { Pools } from './pool/pools.ts'
+import { buildCatalog } from './proxy-catalog.ts'
 import { StatementTable } from './relay/statement-table.ts'
+import type { CatalogFollower } from './session/follow/catalog-follower.ts'
 import { acceptClient } from './session/login/accept-client.ts'
-import { ClientTls } from './session/login/client-tls.ts'
-import type { SessionOptions, SessionParts } from './session/session-parts.ts'
+import type { SessionParts } from './session/session-parts.ts'
 import { Sessions } from './session/sessions.ts'
 import type { LeveledLogger } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
@@ -42,22 +50,19 @@ export async function startProxy(
   logger: LeveledLogger,
   clock: Clock = systemClock,
 ): Promise<RunningProxy> {
-  const house = buildHouse(config, logger, clock)
-  const { listener, sessions, pools, metrics, authQueries } = house
-  const admin = await startAdminServer({
-    ...config.admin,
-    metrics,
-    readiness: () => readiness(sessions),
-    logger,
-  })
-  const port = await listen(listener, config, admin)
+  const house = await buildHouse(config, logger, clock)
+  const { listener, sessions, pools, metrics } = house
+  const readiness = () => readinessOf(house)
+  const { admin, port } = await openPorts(house, config, { metrics, readiness, logger })
   const sweep = setInterval(() => pools.closeExpired(), SWEEP_MS)
   sweep.unref()
   const close = async () => {
     listener.stop()
+    house.follower.stop()
     sessions.kill()
     pools.drain()
-    authQueries.close()
+    house.authQueries.close()
+    house.opened?.close()
     clearInterval(sweep)
     await admin.close()
   }
@@ -79,31 +84,32 @@ export async function startProxy(
 interface House {
   readonly listener: Listener
   readonly sessions: Sessions
+  readonly follower: CatalogFollower
   readonly pools: Pools
   readonly authQueries: AuthQueries
+  /** The catalog behind the file; `undefined` when the file is all of it. */
+  readonly opened: OpenCatalog | undefined
   readonly metrics: Metrics
   reload(config: Config): void
   drainMs(): number
 }
 
 /** Builds the rooms in the order in which a session goes through them. */
-function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House {
+async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): Promise<House> {
   let current = config
   let options = sessionOptions(config)
   const metrics = new Metrics()
   const gate = new ConnectionGate(config.limits.maxClients)
   const cancelGate = new ConnectionGate(config.limits.maxCancels)
   const sessions = new Sessions()
-  const catalog = new FileCatalog(config.catalog)
+  const poolObserver = metrics.poolObserver
+  const pools = new Pools({ options: () => poolOptions(current), observer: poolObserver, clock })
   const authQueries = new AuthQueries(clock)
-  const pools = new Pools({
-    options: () => poolOptions(current),
-    observer: metrics.poolObserver,
-    clock,
-  })
+  const catalog = await buildCatalog(config, { metrics, sessions, pools, logger, clock })
+  const { follower } = catalog
   const parts: SessionParts = {
     options: () => options,
-    catalog,
+    catalog: catalog.whole,
     authQueries,
     pools,
     statementTable: new StatementTable(),
@@ -112,30 +118,27 @@ function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): House 
     tenantGate: new TenantGate(),
     replicationGate: new TenantGate(),
     sessions,
+    follower,
     observer: metrics.sessionObserver,
     logger,
     clock,
   }
-  watch(metrics, { pools, sessions, gate, catalog })
+  watch(metrics, { pools, sessions, gate, file: catalog.file })
   const reload = (next: Config) => {
     // First what may fail: the old configuration stays whole then.
     options = sessionOptions(next)
     current = next
-    const change = catalog.replace(next.catalog)
     authQueries.renew()
+    logger.setLevel(next.log.level)
     gate.setMax(next.limits.maxClients)
     cancelGate.setMax(next.limits.maxCancels)
-    logger.setLevel(next.log.level)
-    logger.info('configuration reloaded', sizesOf(change))
+    logger.info('configuration reloaded', catalog.reload(next))
   }
   const gates = { gate, cancelGate }
   const listener = new Listener(gates, (socket, entrance) => acceptClient(socket, entrance, parts))
   const drainMs = () => current.timeouts.drainMs
-  return { listener, sessions, pools, authQueries, metrics, reload, drainMs }
-}
-
-function sizesOf({ added, changed, removed }: CatalogChange): Record<string, number> {
-  return { added: added.length, changed: changed.length, removed: removed.length }
+  const { opened } = catalog
+  return { listener, sessions, follower, pools, authQueries, opened, metrics, reload, drainMs }
 }
 
 /** What the metrics read at each scrape. */
@@ -143,24 +146,36 @@ interface Watched {
   readonly pools: Pools
   readonly sessions: Sessions
   readonly gate: ConnectionGate
-  readonly catalog: FileCatalog
+  readonly file: FileCatalog
 }
 
-function watch(metrics: Metrics, { pools, sessions, gate, catalog }: Watched): void {
+function watch(metrics: Metrics, { pools, sessions, gate, file }: Watched): void {
   metrics.watch({
     pools: () => pools.all(),
     sessionCount: () => sessions.count,
     clientCount: () => gate.count,
     isDraining: () => sessions.isDraining,
-    catalogTenants: () => catalog.tenants().length,
+    catalogTenants: () => file.tenants().length,
   })
 }
 
-async function listen(listener: Listener, config: Config, admin: AdminServer): Promise<number> {
+/** Opens the port for operators, then the one for clients: both or none. */
+async function openPorts(
+  house: House,
+  config: Config,
+  sources: AdminSources,
+): Promise<{ readonly admin: AdminServer; readonly port: number }> {
   try {
-    return await listener.listen(config.listen)
+    const admin = await startAdminServer({ ...config.admin, ...sources })
+    try {
+      return { admin, port: await house.listener.listen(config.listen) }
+    } catch (error) {
+      await admin.close()
+      throw error
+    }
   } catch (error) {
-    await admin.close()
+    house.follower.stop()
+    house.opened?.close()
     throw error
   }
 }
@@ -176,32 +191,22 @@ function within(work: Promise<void>, limitMs: number, clock: Clock): Promise<boo
   })
 }
 
-function readiness(sessions: Sessions): Readiness {
+/** A proxy that has never heard of its catalog is of no use yet; one that loses it still is. */
+function readinessOf({ sessions, opened }: House): Readiness {
+  const draining = sessions.isDraining
+  const details = { draining, sessions: sessions.count }
+  if (opened === undefined) return { isReady: !draining, details }
+  const { hasAnswered, isSourceUp, isRedisUp, breakers } = opened.health()
   return {
-    isReady: !sessions.isDraining,
-    details: { draining: sessions.isDraining, sessions: sessions.count },
-  }
-}
-
-function poolOptions({ pool, limits }: Config): ReturnType<PoolsParts['options']> {
-  return { ...pool, maxWaiting: limits.maxWaiting }
-}
-
-function loginBackoffOptions({ limits }: Config): ConstructorParameters<typeof LoginBackoff>[1] {
-  return { freeFailures: limits.loginFailures, maxDelayMs: limits.loginBackoffMaxMs }
-}
-
-function sessionOptions(config: Config): SessionOptions {
-  const { tenancy, auth, pool, limits, timeouts, clientTls } = config
-  return {
-    tag: { ...tenancy.tag, defaultTenant: tenancy.default },
-    tls: clientTls && new ClientTls(clientTls),
-    auth,
-    statements: limits,
-    maxCarriedBytes: limits.maxCarriedBytes,
-    startupMs: timeouts.startupMs,
-    connectMs: pool.connectTimeoutMs,
-    cancelMs: timeouts.cancelMs,
-    requestBytes: limits.requestBytes,
+    isReady: !draining && hasAnswered,
+    details: {
+      ...details,
+      catalog: hasAnswered ? 'answered' : 'never answered',
+      catalogPostgres: isSourceUp ? 'up' : 'down',
+      catalogPostgresBreaker: breakers.postgres,
+      ...(isRedisUp === undefined
+        ? {}
+        : { catalogRedis: isRedisUp ? 'up' : 'down', catalogRedisBreaker: breakers.redis }),
+    },
   }
 }

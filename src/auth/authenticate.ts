@@ -1,5 +1,5 @@
 import type { Resolution } from '../catalog/catalog.ts'
-import type { LoginSecret } from '../catalog/login.ts'
+import type { AuthMethod, LoginSecret } from '../catalog/login.ts'
 import type { Route } from '../catalog/route.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
 import type { AuthAnswer } from './auth-answer.ts'
@@ -14,12 +14,6 @@ import type { ClientProof } from './client-proof.ts'
 import type { ChannelBinding, Exchange } from './exchange.ts'
 import { exchangeMd5, exchangePassword } from './password-exchange.ts'
 import { exchangeScram } from './scram-exchange.ts'
-
-/**
- * How clients prove who they are. `password` and `trust` are refused where they aren't safe;
- * `cert` needs TLS.
- */
-export type AuthMethod = 'scram-sha-256' | 'md5' | 'password' | 'cert' | 'trust'
 
 /** Settings of every authentication. */
 export interface AuthOptions {
@@ -101,7 +95,7 @@ function isCertificateOf(certificate: ClientCertificate | undefined, login: stri
 }
 
 /** The kinds of secret that each method can check; none where it needs none. */
-const SUITABLE_SECRETS: Readonly<Record<AuthMethod, readonly LoginSecret['kind'][]>> = {
+export const SUITABLE_SECRETS: Readonly<Record<AuthMethod, readonly LoginSecret['kind'][]>> = {
   'scram-sha-256': ['scram'],
   md5: ['md5'],
   password: ['scram', 'md5'],

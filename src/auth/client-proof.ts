@@ -27,3 +27,17 @@ export function routeOfSession(route: Route, proof: ClientProof): Route {
   }
   return Object.freeze({ ...route, target: Object.freeze(target) })
 }
+
+/**
+ * What the catalog says now, as a session takes it that is on its way with `before`: with what the
+ * client proved at its login. `undefined` when that was not kept: it is kept with `serverUser:
+ * client` alone.
+ */
+export function routeWithProofOf(before: Route, route: Route): Route | undefined {
+  if (route.serverUser === 'route') return route
+  if (before.serverUser === 'route') return undefined
+  const { password, scramKeys } = before.target
+  if (scramKeys !== undefined) return routeOfSession(route, { kind: 'scram', keys: scramKeys })
+  if (password !== undefined) return routeOfSession(route, { kind: 'password', password })
+  return routeOfSession(route, { kind: 'none' })
+}

@@ -1,5 +1,5 @@
+import { withDeadline } from '../base/deadline.ts'
 import { connectServer, type Endpoint } from '../server/open/connect-server.ts'
-import { withDeadline } from '../server/open/deadline.ts'
 import { ServerUnreachableError } from '../server/server-errors.ts'
 import { cancelRequest } from '../wire/frontend-messages.ts'
 import type { CancelKey } from './cancel-keys.ts'

@@ -1,37 +1,39 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { TenantName } from '../tenancy/tenant-name.ts'
-import type { Catalog, RefusalReason, Resolution, RouteRequest } from './catalog.ts'
+import { parseTenantName, type TenantName } from '../tenancy/tenant-name.ts'
+import { bestPattern } from '../tenancy/tenant-pattern.ts'
+import type { Catalog, Resolution, RouteRequest } from './catalog.ts'
+import { decide, type Grant, type VersionedTenant } from './decide.ts'
 import { ANY_USER, type SecretSource } from './login.ts'
-import type { CatalogRecords, LoginRecord, TenantRecord } from './records.ts'
-import type { Route } from './route.ts'
+import type { CatalogRecords, LoginRecord, TemplateRecord, TenantRecord } from './records.ts'
 
-/** What a reload changed, by tenant name. */
-export interface CatalogChange {
+/** What a reload changed. */
+export interface FileChange {
   readonly added: readonly TenantName[]
   readonly changed: readonly TenantName[]
   readonly removed: readonly TenantName[]
+  /** Logins or templates are no longer what they were, so that any session may be meant. */
+  readonly isAboutAll: boolean
 }
 
-interface Grant {
-  readonly secret: SecretSource
-  /** `undefined` grants every tenant. */
-  readonly tenants: ReadonlySet<TenantName> | undefined
-}
-
-interface VersionedTenant {
-  readonly record: TenantRecord
+interface VersionedTemplate {
+  readonly record: TemplateRecord
   readonly version: number
 }
 
 /** Replaced as a whole, so that no request sees half a reload. */
 interface Snapshot {
+  readonly logins: readonly LoginRecord[]
   readonly grants: ReadonlyMap<string, Grant>
   /** For users that have no grant of their own. */
   readonly grantOfOthers: Grant | undefined
   /** What an unknown login has to be checked against, to look like those that are known. */
   readonly secretOfUnknown: SecretSource | undefined
   readonly tenants: ReadonlyMap<TenantName, VersionedTenant>
+  readonly templates: readonly VersionedTemplate[]
 }
+
+/** By which the records of templates are compared: any name does. */
+const SAMPLE = parseTenantName('tenant')
 
 /**
  * A catalog held in memory and filled from outside, as from the configuration file.
@@ -44,14 +46,49 @@ export class FileCatalog implements Catalog {
 
   /** @param records - Kept, not copied: they must be frozen. */
   constructor(records: CatalogRecords) {
-    this.#snapshot = {
-      ...indexLogins(records.logins),
-      tenants: indexTenants(records, new Map(), this.#generation),
-    }
+    this.#snapshot = snapshotOf(records, undefined, this.#generation)
   }
 
   resolve(request: RouteRequest): Promise<Resolution> {
-    return Promise.resolve(resolveIn(this.#snapshot, request))
+    const { login, tenant } = request
+    return Promise.resolve(
+      decide(request, {
+        grant: this.grant(login) ?? this.grantOfOthers,
+        tenant: this.tenant(tenant) ?? this.templateTenant(tenant),
+        secretOfUnknown: this.secretOfUnknown,
+      }),
+    )
+  }
+
+  /** The grant of a login that is listed by its name. */
+  grant(login: string): Grant | undefined {
+    return this.#snapshot.grants.get(login)
+  }
+
+  /** The grant of all users that are not listed. */
+  get grantOfOthers(): Grant | undefined {
+    return this.#snapshot.grantOfOthers
+  }
+
+  get secretOfUnknown(): SecretSource | undefined {
+    return this.#snapshot.secretOfUnknown
+  }
+
+  /** A tenant that is listed by its name. */
+  tenant(name: TenantName): VersionedTenant | undefined {
+    return this.#snapshot.tenants.get(name)
+  }
+
+  /** What the best fitting template makes of a name. */
+  templateTenant(name: TenantName): VersionedTenant | undefined {
+    const { templates } = this.#snapshot
+    const pattern = bestPattern(
+      templates.map(({ record }) => record.pattern),
+      name,
+    )
+    const found = templates.find(({ record }) => record.pattern === pattern)
+    const record = found?.record.make(name)
+    return found && record && { record, version: found.version, logins: [] }
   }
 
   /** The records of all tenants, in the order in which they were given. */
@@ -64,98 +101,76 @@ export class FileCatalog implements Catalog {
    * record is equal to its old one keeps its version; a changed or new one gets a version that is
    * higher than all before.
    */
-  replace(records: CatalogRecords): CatalogChange {
+  replace(records: CatalogRecords): FileChange {
     this.#generation += 1
-    const old = this.#snapshot.tenants
-    const tenants = indexTenants(records, old, this.#generation)
-    this.#snapshot = { ...indexLogins(records.logins), tenants }
-    return compareTenants(old, tenants)
+    const old = this.#snapshot
+    this.#snapshot = snapshotOf(records, old, this.#generation)
+    return compare(old, this.#snapshot)
   }
 }
 
-function indexLogins(logins: readonly LoginRecord[]): Omit<Snapshot, 'tenants'> {
+function snapshotOf(
+  { logins, tenants, templates }: CatalogRecords,
+  old: Snapshot | undefined,
+  generation: number,
+): Snapshot {
+  return {
+    ...indexLogins(logins),
+    tenants: indexTenants(tenants, old, generation),
+    templates: templates.map((record) => {
+      const before = old?.templates.find((one) => isSameTemplate(one.record, record))
+      return before === undefined ? { record, version: generation } : { ...before, record }
+    }),
+  }
+}
+
+function isSameTemplate(one: TemplateRecord, other: TemplateRecord): boolean {
+  if (one.pattern.text !== other.pattern.text || SAMPLE === undefined) return false
+  return isDeepStrictEqual(one.make(SAMPLE), other.make(SAMPLE))
+}
+
+function indexLogins(logins: readonly LoginRecord[]): Omit<Snapshot, 'tenants' | 'templates'> {
   const grants = new Map<string, Grant>()
   for (const { user, secret, tenants } of logins) {
-    grants.set(user, { secret, tenants: tenants === '*' ? undefined : new Set(tenants) })
+    grants.set(user, { user, secret, tenants: tenants === '*' ? undefined : new Set(tenants) })
   }
   const grantOfOthers = grants.get(ANY_USER)
   // A client may well call itself `*`: it is then a user like any other that is not listed.
   grants.delete(ANY_USER)
   const isAsked = logins.some(({ secret }) => secret.kind === 'authQuery')
-  return { grants, grantOfOthers, secretOfUnknown: isAsked ? { kind: 'authQuery' } : undefined }
+  const secretOfUnknown: SecretSource | undefined = isAsked ? { kind: 'authQuery' } : undefined
+  return { logins, grants, grantOfOthers, secretOfUnknown }
 }
 
 function indexTenants(
-  records: CatalogRecords,
-  old: Snapshot['tenants'],
+  records: readonly TenantRecord[],
+  old: Snapshot | undefined,
   generation: number,
 ): Map<TenantName, VersionedTenant> {
   const tenants = new Map<TenantName, VersionedTenant>()
-  for (const record of records.tenants) {
-    const before = old.get(record.name)
+  for (const record of records) {
+    const before = old?.tenants.get(record.name)
     const isSame = before !== undefined && isDeepStrictEqual(before.record, record)
-    tenants.set(record.name, isSame ? before : { record, version: generation })
+    tenants.set(record.name, isSame ? before : { record, version: generation, logins: [] })
   }
   return tenants
 }
 
-function compareTenants(old: Snapshot['tenants'], now: Snapshot['tenants']): CatalogChange {
+function compare(old: Snapshot, now: Snapshot): FileChange {
   const added: TenantName[] = []
   const changed: TenantName[] = []
-  for (const [name, { version }] of now) {
-    const before = old.get(name)
+  for (const [name, { version }] of now.tenants) {
+    const before = old.tenants.get(name)
     if (before === undefined) added.push(name)
     else if (before.version !== version) changed.push(name)
   }
-  const removed = [...old.keys()].filter((name) => !now.has(name))
-  return { added, changed, removed }
+  const removed = [...old.tenants.keys()].filter((name) => !now.tenants.has(name))
+  const isAboutAll =
+    !isDeepStrictEqual(old.logins, now.logins) ||
+    !isDeepStrictEqual(versionsOf(old.templates), versionsOf(now.templates))
+  return { added, changed, removed, isAboutAll }
 }
 
-function resolveIn(snapshot: Snapshot, { login, tenant }: RouteRequest): Resolution {
-  const grant = snapshot.grants.get(login) ?? snapshot.grantOfOthers
-  const found = snapshot.tenants.get(tenant)
-  if (grant === undefined) return refused('unknownLogin', snapshot.secretOfUnknown)
-  if (found === undefined) return refused('unknownTenant', grant.secret)
-  if (grant.tenants !== undefined && !grant.tenants.has(tenant)) {
-    return refused('notGranted', grant.secret)
-  }
-  return {
-    kind: 'route',
-    route: routeOf(login, found),
-    secret: grant.secret,
-    isSuspended: found.record.status === 'suspended',
-  }
-}
-
-function refused(reason: RefusalReason, secret: SecretSource | undefined): Resolution {
-  return { kind: 'refused', reason, secret }
-}
-
-/** Built for each call: kept routes would be as many as logins times tenants. */
-function routeOf(login: string, { record, version }: VersionedTenant): Route {
-  return Object.freeze({
-    tenant: record.name,
-    login,
-    ...serverOf(login, record),
-    authQuery: record.authQuery,
-    tenancy: record.tenancy,
-    role: record.role,
-    settings: record.settings,
-    pool: record.pool,
-    timeouts: record.timeouts,
-    maxClients: record.maxClients,
-    replication: record.replication,
-    version,
-  })
-}
-
-/** An entry of `users` wins over the client's own user. */
-function serverOf(
-  login: string,
-  { users, target, serverUser }: TenantRecord,
-): Pick<Route, 'target' | 'serverUser'> {
-  const own = users.find((entry) => entry.login === login)
-  if (own === undefined) return { target, serverUser }
-  const { user, password } = own
-  return { target: { ...target, user, password }, serverUser: 'route' }
+function versionsOf(templates: readonly VersionedTemplate[]): readonly number[] {
+  return templates.map(({ version }) => version)
 }

@@ -1,6 +1,12 @@
 import type { ScramVerifier } from '../wire/scram/scram.ts'
 
 /**
+ * How clients prove who they are. `password` and `trust` are refused where they aren't safe;
+ * `cert` needs TLS.
+ */
+export type AuthMethod = 'scram-sha-256' | 'md5' | 'password' | 'cert' | 'trust'
+
+/**
  * What a login can be checked against, in the forms that `pg_authid.rolpassword` holds.
  * Never a plain password.
  */

@@ -1,6 +1,7 @@
 import type { ReplicationPolicy } from '../tenancy/replication.ts'
 import type { Setting, Tenancy } from '../tenancy/tenancy.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
+import type { TenantPattern } from '../tenancy/tenant-pattern.ts'
 import type { SecretSource } from './login.ts'
 import type { AuthQuery, PoolPolicy, ServerTarget, ServerUser, SessionTimeouts } from './route.ts'
 
@@ -45,8 +46,16 @@ export interface TenantRecord {
   readonly labels: Readonly<Record<string, string>>
 }
 
+/** Makes the records of tenants that nobody listed. */
+export interface TemplateRecord {
+  readonly pattern: TenantPattern
+  /** `undefined` for a name with which the template leads to a place that is nobody's. */
+  make(name: TenantName): TenantRecord | undefined
+}
+
 /** All that a catalog holds. Names of tenants and of logins are unique. */
 export interface CatalogRecords {
   readonly logins: readonly LoginRecord[]
   readonly tenants: readonly TenantRecord[]
+  readonly templates: readonly TemplateRecord[]
 }

@@ -10,8 +10,8 @@ import { type CommandIo, configFile, ExitCode, reportFailure } from './command.t
  */
 export function runCheck(args: readonly string[], io: CommandIo): ExitCode {
   try {
-    const { catalog } = loadConfig({ file: configFile(args, io.env), env: io.env })
-    io.stdout.write(`${tenantTable(catalog.tenants)}configuration ok\n`)
+    const { records } = loadConfig({ file: configFile(args, io.env), env: io.env })
+    io.stdout.write(`${tenantTable(records.tenants)}configuration ok\n`)
     return ExitCode.ok
   } catch (error) {
     return reportFailure(error, io)

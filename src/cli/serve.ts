@@ -36,7 +36,7 @@ export async function serve(
   logger.info('serving', {
     address: `${config.listen.host}:${proxy.port}`,
     admin: `http://${config.admin.host}:${proxy.adminPort}`,
-    tenants: config.catalog.tenants.length,
+    tenants: config.records.tenants.length,
   })
   signals.on('SIGHUP', () => reload(proxy, sources, logger))
   return untilTold(proxy, signals, logger)

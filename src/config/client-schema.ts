@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path'
 import { z } from 'zod'
+import { fields, problem } from '../catalog/documents/fields.ts'
 import { parseTagPattern, type TagPlaceholder } from '../tenancy/tag-pattern.ts'
-import { fields, problem } from './setting-fields.ts'
 
 const { nonEmpty, port } = fields
 

@@ -1,8 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
+import type { Finding } from '../catalog/documents/problems.ts'
 import type { ClientTlsOptions } from '../session/login/client-tls.ts'
-import type { Finding } from './config-errors.ts'
 import type { ProblemReport } from './problem-report.ts'
 import type { SettingGroups } from './settings-schema.ts'
 

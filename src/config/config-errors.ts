@@ -1,12 +1,6 @@
 import { ProxyError } from '../base/proxy-error.ts'
 import { SqlState } from '../base/sql-state.ts'
-
-/** What is wrong, and what to do about it. */
-export interface Finding {
-  readonly message: string
-  /** A sentence. */
-  readonly remedy: string
-}
+import type { Finding } from '../catalog/documents/problems.ts'
 
 /** One thing that is wrong with the configuration. Holds no secret. */
 export interface ConfigProblem extends Finding {

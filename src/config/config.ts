@@ -1,5 +1,6 @@
 import type { CatalogRecords } from '../catalog/records.ts'
 import type { ClientTlsOptions } from '../session/login/client-tls.ts'
+import type { CatalogPlaces } from './catalog-places.ts'
 import type { SettingGroups } from './settings-schema.ts'
 
 /**
@@ -8,7 +9,9 @@ import type { SettingGroups } from './settings-schema.ts'
  */
 export interface Config extends SettingGroups {
   /** The logins and tenants of the file, with all that `servers` and the defaults say about them. */
-  readonly catalog: CatalogRecords
+  readonly records: CatalogRecords
+  /** What `catalog` names, read. */
+  readonly catalogPlaces: CatalogPlaces
   /** The files of `tls.client`, read; `undefined` where clients are not offered TLS. */
   readonly clientTls: ClientTlsOptions | undefined
 }

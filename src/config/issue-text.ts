@@ -1,9 +1,8 @@
 import type { z } from 'zod'
-import type { Finding } from './config-errors.ts'
-import { nearestName } from './nearest-name.ts'
-import { type SettingPath, valueAt } from './sources/setting-path.ts'
+import { nearestName } from '../base/nearest-name.ts'
+import type { Finding, SettingPart } from '../catalog/documents/problems.ts'
+import { type SettingPath, valueAt } from '../catalog/documents/setting-path.ts'
 import { type SchemaNode, schemaAt, typeText } from './sources/setting-paths.ts'
-import type { SettingPart } from './sources/yaml-source.ts'
 
 type Issue = z.core.$ZodIssue
 

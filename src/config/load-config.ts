@@ -1,19 +1,24 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { nearestName } from '../base/nearest-name.ts'
+import { loginSchema, serverSchema, tenantSchema } from '../catalog/documents/record-schema.ts'
+import { ServerTlsReader } from '../catalog/documents/server-tls.ts'
+import { valueAt } from '../catalog/documents/setting-path.ts'
+import { buildServer, buildTenant, type SharedServer } from '../catalog/documents/tenant-records.ts'
+import { readCatalogPlaces } from './catalog-places.ts'
 import { checkTlsUses, readClientTls } from './client-tls-files.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './config-errors.ts'
+import { configSchema } from './config-schema.ts'
 import { deepFreeze } from './deep-freeze.ts'
-import { nearestName } from './nearest-name.ts'
+import { buildLogins } from './login-records.ts'
 import { ProblemReport } from './problem-report.ts'
-import { buildLogins } from './records/login-records.ts'
-import { configSchema, loginSchema, serverSchema, tenantSchema } from './records/record-schema.ts'
-import { ServerTlsReader } from './records/server-tls.ts'
-import { checkOverlaps, type PlacedTenant } from './records/tenant-overlaps.ts'
-import { buildServer, buildTenant, type SharedServer } from './records/tenant-records.ts'
 import { type SettingGroups, settingGroups } from './settings-schema.ts'
 import { type ConfigInput, readInput } from './sources/config-input.ts'
-import { valueAt } from './sources/setting-path.ts'
+import { checkTemplateOverlaps } from './template-overlaps.ts'
+import { buildTemplate, type PlacedTemplate, patternOf } from './templates.ts'
+import { TenantNames } from './tenant-names.ts'
+import { checkOverlaps, type PlacedTenant } from './tenant-overlaps.ts'
 
 /** Where the configuration comes from. */
 export interface ConfigSources {
@@ -50,20 +55,34 @@ export function loadConfig({ file, env }: ConfigSources): Config {
   report.read(topLevel, input.root, [])
   const settings = readSettings(reading)
   const servers = readServers(reading, settings)
-  const tenants = readTenants(reading, { settings, servers, report, tlsReader })
-  const tenantNames = checkNames(reading)
+  const surroundings = { settings, servers, report, tlsReader }
+  const tenants = readTenants(reading, surroundings)
+  const templates = readTemplates(reading, surroundings)
   checkOverlaps(tenants, report)
+  checkTemplateOverlaps(templates, tenants, report)
+  const tenantNames = new TenantNames(checkNames(reading), {
+    patterns: templates.map(({ record }) => record.pattern),
+    isOpen: settings.catalog.postgres.url !== undefined,
+  })
   checkCombinations(settings, tenantNames, report)
+  const catalogPlaces = readCatalogPlaces(settings.catalog, report, tlsReader)
   const clientTls = readClientTls(settings.tls.client, report)
-  const logins = buildLogins(readEntries(reading, 'logins', loginSchema), {
+  const entries = readList(reading, 'logins').map((value, index) =>
+    report.readSound(loginSchema, value, ['logins', index]),
+  )
+  const logins = buildLogins(entries, {
     method: settingGroups.auth.safeParse(input.root['auth']).data?.method,
     tenantNames,
     tenants,
     report,
   })
   report.throwIfAny()
-  const catalog = { logins, tenants: tenants.map(({ record }) => record) }
-  return deepFreeze({ ...settings, catalog, clientTls })
+  const records = {
+    logins,
+    tenants: tenants.map(({ record }) => record),
+    templates: templates.map(({ record }) => record),
+  }
+  return deepFreeze({ ...settings, records, catalogPlaces, clientTls })
 }
 
 function readText(file: string): string {
@@ -91,6 +110,7 @@ function readSettings({ input, report }: Reading): SettingGroups {
     timeouts: read('timeouts', settingGroups.timeouts),
     limits: read('limits', settingGroups.limits),
     tenancy: read('tenancy', settingGroups.tenancy),
+    catalog: read('catalog', settingGroups.catalog),
     log: read('log', settingGroups.log),
   }
 }
@@ -108,13 +128,8 @@ function readServers(
   return servers
 }
 
-function readEntries<Schema extends z.ZodType>(
-  { input, report }: Reading,
-  list: 'logins' | 'tenants',
-  schema: Schema,
-): (z.output<Schema> | undefined)[] {
-  const values = report.read(anyList, input.root[list], [list]) ?? []
-  return values.map((value, index) => report.readSound(schema, value, [list, index]))
+function readList({ input, report }: Reading, list: 'logins' | 'tenants'): readonly unknown[] {
+  return report.read(anyList, input.root[list], [list]) ?? []
 }
 
 function readTenants(
@@ -122,12 +137,25 @@ function readTenants(
   surroundings: Parameters<typeof buildTenant>[2],
 ): PlacedTenant[] {
   const placed: PlacedTenant[] = []
-  for (const [index, entry] of readEntries(reading, 'tenants', tenantSchema).entries()) {
+  for (const [index, value] of readList(reading, 'tenants').entries()) {
+    if (patternOf(value) !== undefined) continue
     const path = ['tenants', index]
+    const entry = reading.report.readSound(tenantSchema, value, path)
     const record = entry && buildTenant(entry, path, surroundings)
     if (record !== undefined) placed.push({ record, path })
   }
   return placed
+}
+
+function readTemplates(
+  reading: Reading,
+  surroundings: Parameters<typeof buildTemplate>[1],
+): PlacedTemplate[] {
+  return readList(reading, 'tenants').flatMap((value, index) => {
+    const pattern = patternOf(value)
+    if (pattern === undefined) return []
+    return buildTemplate({ pattern, path: ['tenants', index], value }, surroundings) ?? []
+  })
 }
 
 /** The names of all tenants, also of those that have problems of another kind. */
@@ -150,13 +178,13 @@ function checkNames({ input, report }: Reading): ReadonlySet<string> {
 
 function checkCombinations(
   settings: SettingGroups,
-  tenantNames: ReadonlySet<string>,
+  tenantNames: TenantNames,
   report: ProblemReport,
 ): void {
   const { tenancy, pool } = settings
   const standard = tenancy.default
   if (standard !== undefined && !tenantNames.has(standard)) {
-    const nearest = nearestName(standard, tenantNames)
+    const nearest = nearestName(standard, tenantNames.listed)
     const remedy = nearest === undefined ? 'Add it to tenants.' : `Did you mean ${nearest}?`
     report.add(['tenancy', 'default'], { message: `there is no tenant '${standard}'`, remedy })
   }

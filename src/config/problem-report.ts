@@ -1,12 +1,12 @@
 import type { z } from 'zod'
-import { ConfigError, type ConfigProblem, type Finding } from './config-errors.ts'
+import type { Finding, Problems, SettingPart } from '../catalog/documents/problems.ts'
+import { formatPath, type SettingPath, valueAt } from '../catalog/documents/setting-path.ts'
+import { ConfigError, type ConfigProblem } from './config-errors.ts'
 import { describeIssue } from './issue-text.ts'
 import type { ConfigInput, SettingPlace } from './sources/config-input.ts'
-import { formatPath, type SettingPath, valueAt } from './sources/setting-path.ts'
-import type { SettingPart } from './sources/yaml-source.ts'
 
 /** Collects everything that is wrong with one configuration, with its place. */
-export class ProblemReport {
+export class ProblemReport implements Problems {
   readonly #input: ConfigInput
   readonly #problems: ConfigProblem[]
   /** What follows from a setting's first problem is noise, such as a missing reference's `${env:X}`. */

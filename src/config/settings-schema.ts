@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { fields, problem } from '../catalog/documents/fields.ts'
+import { catalog } from './catalog-schema.ts'
 import { listen, tag, tls } from './client-schema.ts'
-import { fields, problem } from './setting-fields.ts'
 
 const {
   nonEmpty,
@@ -131,6 +132,11 @@ const timeouts = z.strictObject({
       'A client that is idle inside a transaction for so long is disconnected, in ms; 0 means never.',
     ),
   queryMs: ms.default(0).describe('Longest time for one request, in ms; 0 means no limit.'),
+  changeGraceMs: ms
+    .default(10_000)
+    .describe(
+      'Time for what runs when its tenant is suspended or dropped, or its login loses the right or changes the password, in ms; also for clients that keep a server connection of a place that their tenant has left. 0 ends them at once.',
+    ),
   drainMs: ms
     .default(25_000)
     .describe(
@@ -225,6 +231,7 @@ export const settingGroups = {
   timeouts: timeouts.prefault({}),
   limits: limits.prefault({}),
   tenancy: tenancy.prefault({}),
+  catalog: catalog.prefault({}),
   log: log.prefault({}),
 } as const
 

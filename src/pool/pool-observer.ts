@@ -12,6 +12,8 @@ export type CloseReason =
   | 'linkFailed'
   | 'clientGone'
   | 'timeout'
+  /** The catalog changed: its pool is not used any more, or the session on it was ended for that. */
+  | 'changed'
 
 /** Told of what happens in a pool; must not throw. `pool` names it for people, without secrets. */
 export interface PoolObserver {

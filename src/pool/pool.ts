@@ -65,7 +65,8 @@ export class Pool {
   /** Connections under way, by the key of the waiters whom they can serve. */
   readonly #connecting = new Map<string, number>()
   #retryTimer: ClockTimer | undefined
-  #isDraining = false
+  /** Why it lends no more, and closes what comes back. */
+  #closing: 'drain' | 'changed' | undefined
 
   constructor(parts: PoolParts) {
     this.name = parts.name
@@ -84,7 +85,7 @@ export class Pool {
    * waiter hears of its lease, or of its refusal, later.
    */
   checkout(waiter: Waiter): Lease | undefined {
-    if (this.#waiters.count === 0 && !this.#isDraining) {
+    if (this.#waiters.count === 0 && this.#closing === undefined) {
       const server = this.#idle.take(waiter, this.#parts.clock.nowMs())
       if (server !== undefined) {
         this.#parts.observer.checkedOut(this.name, 0)
@@ -156,17 +157,21 @@ export class Pool {
     }
   }
 
-  /** Lends no more: idle connections close now, lent ones when they come back. */
-  drain(): void {
-    this.#isDraining = true
+  /**
+   * Lends no more: idle connections close now, lent ones when they come back.
+   *
+   * @param reason - `changed` when the catalog leads nobody here any more.
+   */
+  drain(reason: 'drain' | 'changed' = 'drain'): void {
+    this.#closing = reason
     this.#retryTimer?.cancel()
-    for (const server of this.#idle.all()) this.#giveUp(server, 'drain')
+    for (const server of this.#idle.all()) this.#giveUp(server, reason)
     this.#refuseAll(new PoolDrainedError())
   }
 
   #enqueue(waiter: Waiter): void {
     const { maxWaiting } = this.#parts.options
-    if (this.#isDraining) {
+    if (this.#closing !== undefined) {
       this.#refuse(waiter, new PoolDrainedError())
     } else if (this.#waiters.count >= maxWaiting) {
       this.#refuse(waiter, new WaitQueueFullError(maxWaiting))
@@ -227,8 +232,8 @@ export class Pool {
   /** Gives a clean connection to whoever waits longest, else lays it by. */
   #offer(server: ServerConnection): void {
     const nowMs = this.#parts.clock.nowMs()
-    if (this.#isDraining) {
-      this.#giveUp(server, 'drain')
+    if (this.#closing !== undefined) {
+      this.#giveUp(server, this.#closing)
       return
     }
     if (nowMs >= server.expiresAtMs || this.#held.size > this.#size) {
@@ -282,7 +287,7 @@ export class Pool {
    */
   #grow(): void {
     for (;;) {
-      if (this.#waiters.count === 0 || this.#isDraining || this.#retryTimer !== undefined) return
+      if (this.#waiters.count === 0 || this.#closing !== undefined || this.#retryTimer) return
       const connecting = this.#connectingCount
       const waiter = this.#waiters.firstUnserved(this.#connecting)
       if (waiter === undefined || connecting >= this.#parts.options.maxConnecting) return
@@ -357,7 +362,7 @@ export class Pool {
     const isPermanent = failure instanceof ServerLoginError && failure.isPermanent
     // While other connections live, those who wait may still get one of them.
     if (isPermanent || this.#held.size === 0) this.#refuseAll(failure)
-    if (this.#retryTimer !== undefined || this.#isDraining) return
+    if (this.#retryTimer !== undefined || this.#closing !== undefined) return
     this.#retryTimer = this.#parts.clock.after(this.#backoff.failed(), () => {
       this.#retryTimer = undefined
       this.#grow()

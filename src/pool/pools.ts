@@ -5,6 +5,7 @@ import { openServer } from '../server/open/login.ts'
 import { tlsDigest } from '../server/open/tls-settings.ts'
 import { homeSettings, restingSettings } from '../tenancy/link.ts'
 import type { Setting } from '../tenancy/tenancy.ts'
+import type { TenantName } from '../tenancy/tenant-name.ts'
 import { Pool } from './pool.ts'
 import type { PoolObserver } from './pool-observer.ts'
 import type { PoolOptions } from './pool-options.ts'
@@ -20,7 +21,11 @@ export interface PoolsParts {
 interface PoolEntry {
   readonly key: string
   readonly pool: Pool
+  /** The tenant whose pool it is; `undefined` where tenants share it. */
+  readonly owner: TenantName | undefined
   sessions: number
+  /** The catalog led a session away from here, or may have, and nobody has come since. */
+  isLeftBehind: boolean
 }
 
 /**
@@ -42,6 +47,7 @@ export class Pools {
     const key = poolKey(route)
     const entry = this.#byKey.get(key) ?? this.#add(key, route)
     entry.sessions += 1
+    entry.isLeftBehind = false
     entry.pool.size = route.pool.size
     return entry.pool
   }
@@ -49,7 +55,33 @@ export class Pools {
   /** A session that entered is gone. */
   leave(pool: Pool): void {
     const entry = this.#byPool.get(pool)
-    if (entry !== undefined) entry.sessions -= 1
+    if (entry === undefined) return
+    entry.sessions -= 1
+    this.#retireIfUnused(entry)
+  }
+
+  /**
+   * A session that entered is led elsewhere by the catalog, or ended for what that says. Unless
+   * somebody else comes, the pool is closed with the last session in it: at once, so that the
+   * database behind it can be dropped.
+   */
+  leaveBehind(pool: Pool): void {
+    const entry = this.#byPool.get(pool)
+    if (entry !== undefined) entry.isLeftBehind = true
+    this.leave(pool)
+  }
+
+  /**
+   * The catalog may lead elsewhere now: closes the pools of `tenant` alone that no session uses;
+   * without a tenant, every such pool. Those in use are closed when their last session leaves,
+   * unless one comes until then.
+   */
+  doubt(tenant?: TenantName): void {
+    for (const entry of [...this.#byKey.values()]) {
+      if (tenant !== undefined && entry.owner !== tenant) continue
+      entry.isLeftBehind = true
+      this.#retireIfUnused(entry)
+    }
   }
 
   all(): Iterable<Pool> {
@@ -62,7 +94,7 @@ export class Pools {
 
   /** Closes what has been idle or alive for too long, and forgets the pools left empty. */
   closeExpired(): void {
-    for (const entry of this.#byKey.values()) {
+    for (const entry of this.#byPool.values()) {
       entry.pool.closeExpired()
       if (entry.sessions === 0 && entry.pool.isEmpty) this.#forget(entry)
     }
@@ -88,14 +120,23 @@ export class Pools {
       observer,
       clock,
     })
-    const entry = { key, pool, sessions: 0 }
+    const owner = ownerOf(route)
+    const entry: PoolEntry = { key, pool, owner, sessions: 0, isLeftBehind: false }
     this.#byKey.set(key, entry)
     this.#byPool.set(pool, entry)
     return entry
   }
 
+  /** Whoever comes from now on gets a new pool; the old one is counted until it is empty. */
+  #retireIfUnused(entry: PoolEntry): void {
+    if (!entry.isLeftBehind || entry.sessions > 0) return
+    if (this.#byKey.get(entry.key) === entry) this.#byKey.delete(entry.key)
+    entry.pool.drain('changed')
+    if (entry.pool.isEmpty) this.#byPool.delete(entry.pool)
+  }
+
   #forget(entry: PoolEntry): void {
-    this.#byKey.delete(entry.key)
+    if (this.#byKey.get(entry.key) === entry) this.#byKey.delete(entry.key)
     this.#byPool.delete(entry.pool)
   }
 }
@@ -104,11 +145,15 @@ export class Pools {
 export function poolKey(route: Route): string {
   const { target } = route
   const resting = restingSettings(route).map(({ name, value }) => [name, value])
-  const owner = route.tenancy.strategy === 'database' ? route.tenant : ''
+  const owner = ownerOf(route) ?? ''
   const { host, port, database, user } = target
   const tls = tlsDigest(target.tls)
   const credential = credentialDigest(target)
   return JSON.stringify([host, port, database, user, credential, tls, owner, resting])
+}
+
+function ownerOf({ tenancy, tenant }: Route): TenantName | undefined {
+  return tenancy.strategy === 'database' ? tenant : undefined
 }
 
 function credentialDigest({ password, scramKeys }: ServerTarget): string {
@@ -121,7 +166,8 @@ function parameterOf({ name, value }: Setting): readonly [string, string] {
   return [name, value]
 }
 
-function poolName(route: Route): string {
+/** Names the pool of a route for people, without secrets. */
+export function poolName(route: Route): string {
   const { user, database, host, port } = route.target
   const owner = route.tenancy.strategy === 'database' ? `${route.tenant}: ` : ''
   return `${owner}${user}@${host}:${port}/${database}`

@@ -22,6 +22,12 @@ export async function proveLink(
   const known = pool.proven(link)
   if (known !== undefined) return known
   const lease = await awaitLease(pool, { ...options, link, mode: 'transaction' })
+  // Many may have waited for it: a tenant's sessions that all move at once, say.
+  const provenMeanwhile = pool.proven(link)
+  if (provenMeanwhile !== undefined) {
+    lease.release()
+    return provenMeanwhile
+  }
   return tryLink({ pool, link, signal: options.signal }, lease)
 }
 

@@ -28,7 +28,7 @@ export interface EffectsPolicy {
 
 /** Looks at what a client's statements may do to its session. */
 export class EffectsWatch {
-  readonly #policy: EffectsPolicy
+  #policy: EffectsPolicy
   readonly #gatherer = new TurnEffectsGatherer()
   /** What was reset since the last query that restores. */
   #resets: Set<string> | 'all' | undefined
@@ -37,6 +37,11 @@ export class EffectsWatch {
   #dialect: SqlDialect = { backslashEscapes: false, hasUnsafeBytes: false }
 
   constructor(policy: EffectsPolicy) {
+    this.#policy = policy
+  }
+
+  /** Something else is to be done from now on; between two requests. */
+  move(policy: EffectsPolicy): void {
     this.#policy = policy
   }
 

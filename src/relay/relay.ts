@@ -23,10 +23,13 @@ export interface RelayListener {
   /** No reply is owed and no request is half sent. */
   turnSettled(): void
   /**
-   * The answer to `Relay.ask`; `undefined` when the server could not say. Unless more requests
-   * follow at once, `turnSettled` comes next.
+   * The answer to `Relay.ask`; `undefined` when the server could not say.
+   *
+   * @param held - What the client has sent meanwhile.
+   * @returns Whether that is to be done here, at once. Else it is the listener's, and `turnSettled`
+   * comes next.
    */
-  factsTold(facts: SessionFacts | undefined, isContinued: boolean): void
+  factsTold(facts: SessionFacts | undefined, held: readonly Buffer[]): boolean
   /**
    * The server connection is gone, and with it whatever it was doing.
    *
@@ -194,8 +197,7 @@ export class Relay implements ReplySink {
     const turn = this.#turn
     if (turn.kind !== 'asking') return
     this.#turn = { kind: 'flowing', server: turn.server }
-    this.#listener.factsTold(facts, turn.held.length > 0)
-    this.#requestHeld(turn.held)
+    if (this.#listener.factsTold(facts, turn.held)) this.#requestHeld(turn.held)
   }
 
   plansChanged(): void {

@@ -60,7 +60,7 @@ export interface Roaming {
 /** What goes with a client whose server connection changes. */
 interface Companions {
   readonly watch: EffectsWatch
-  readonly scope: StatementScope
+  scope: StatementScope
   /** Made when the client first uses the extended protocol. */
   names: StatementNames | undefined
 }
@@ -88,6 +88,15 @@ export class RequestStream implements FrameVisitor {
     }
     const attention = roaming === undefined ? KEEPING : MAPPING
     this.#frames = new FrameStream(this, attention, MAX_REQUEST_BYTES)
+  }
+
+  /** The client belongs elsewhere from now on; between two requests, while it holds no server. */
+  move({ statements, effects }: Roaming): void {
+    const companions = this.#companions
+    if (companions === undefined) return
+    companions.scope = statements
+    companions.watch.move(effects)
+    companions.names?.move(statements)
   }
 
   /** The client said Terminate: nothing follows. */

@@ -65,7 +65,7 @@ interface Naming {
 export class StatementNames {
   readonly #named: ClientStatements
   readonly #unnamed = new UnnamedStatement()
-  readonly #scope: StatementScope
+  #scope: StatementScope
   readonly #watch: EffectsWatch
 
   constructor(scope: StatementScope, watch: EffectsWatch) {
@@ -110,7 +110,16 @@ export class StatementNames {
 
   /** A plan of the client's family does not fit its tables any more. */
   plansChanged(): void {
-    this.#scope.family.epoch += 1
+    const families = new Set([this.#scope.family])
+    // What was prepared before a move is still of the family that it was then.
+    for (const [, { family }] of this.#named.all()) families.add(family)
+    for (const family of families) family.epoch += 1
+  }
+
+  /** What is prepared from now on belongs elsewhere; what is there already stays as it is. */
+  move(scope: StatementScope): void {
+    this.#scope = scope
+    this.#unnamed.left()
   }
 
   /**

@@ -135,9 +135,14 @@ export class ReplyStream implements FrameVisitor {
     return this.ledger.isSettled && this.#frames.isBetweenFrames
   }
 
+  /** No message is half sent. */
+  get isOutputWhole(): boolean {
+    return this.#frames.isOutputWhole
+  }
+
   /** A word of our own may follow: no message is half sent, and the last one was no error. */
   get isInterruptible(): boolean {
-    return this.#frames.isOutputWhole && this.#lastCode !== BackendCode.errorResponse
+    return this.isOutputWhole && this.#lastCode !== BackendCode.errorResponse
   }
 
   /** Whether replies go to a client. */

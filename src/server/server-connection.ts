@@ -151,6 +151,11 @@ export class ServerConnection {
     return this.#isDirty
   }
 
+  /** No message of it is half handed out: one of the proxy's own may follow. */
+  get isOutputWhole(): boolean {
+    return this.#replies.isOutputWhole
+  }
+
   /** A query of the proxy's own is being answered. */
   get isOccupied(): boolean {
     return this.#replies.ledger.own !== undefined

@@ -9,14 +9,18 @@ import type { StatementEffects } from '../sql/scan/statement-effects.ts'
 import type { Link } from '../tenancy/link.ts'
 import { restingSettings } from '../tenancy/link.ts'
 import { errorAnswer } from './error-answer.ts'
+import type { Credential } from './follow/credential.ts'
 import type { KeepPolicy } from './kept-state.ts'
 import { PinRefusedError } from './session-errors.ts'
-import type { SessionOptions, SessionParts } from './session-parts.ts'
+import type { SessionOptions } from './session-parts.ts'
 
 /** What a login has led to. */
 export interface Admission {
   readonly id: number
   readonly route: Route
+  readonly credential: Credential
+  /** Changes of the catalog that had been heard of when the route was resolved. */
+  readonly since: number
   readonly pool: Pool
   readonly link: Link
   readonly options: SessionOptions
@@ -38,16 +42,6 @@ const FIXED_PARAMETERS: ReadonlySet<string> = new Set([
   'session_authorization',
 ])
 const IDENTITY_SETTINGS = ['role', 'session_authorization']
-
-/** Gives back what a login took of the house. */
-export function depart(
-  { pool, route, cancelId }: Pick<Admission, 'pool' | 'route'> & { readonly cancelId: number },
-  { cancelKeys, pools, tenantGate }: SessionParts,
-): void {
-  cancelKeys.revoke(cancelId)
-  pools.leave(pool)
-  tenantGate.leave(route.tenant)
-}
 
 /** Clients with the same link share one: there may be thousands of them. */
 const policies = new WeakMap<Link, KeepPolicy & EffectsPolicy>()

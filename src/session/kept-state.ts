@@ -5,6 +5,7 @@ import { foldCase } from '../sql/fold-case.ts'
 import type { StateKind } from '../sql/scan/statement-effects.ts'
 import { parseSearchPath } from '../sql/search-path.ts'
 import { type Link, overlayLink } from '../tenancy/link.ts'
+import type { Setting } from '../tenancy/tenancy.ts'
 
 /**
  * Why a client keeps its server connection between transactions: the kind of state it has there;
@@ -44,7 +45,7 @@ const LOST_CHARACTER = '\uFFFD'
  * asked of the server when the transaction is over, so that rollbacks need no bookkeeping.
  */
 export class KeptState {
-  readonly #policy: KeepPolicy
+  #policy: KeepPolicy
   readonly #carried = new Map<string, string>()
   readonly #pins = new Set<PinReason>()
   /** Those that `takeNewPins` has told of. */
@@ -60,6 +61,22 @@ export class KeptState {
   constructor(policy: KeepPolicy) {
     this.#policy = policy
     this.#link = policy.link
+  }
+
+  /** Settings that follow the client, as they may be asked for elsewhere. */
+  get carried(): readonly Setting[] {
+    return Array.from(this.#carried, ([name, value]) => ({ name, value }))
+  }
+
+  /**
+   * The client belongs elsewhere from now on, and what it carries follows it there.
+   *
+   * @param carried - Those of `carried`, as they were admitted there.
+   */
+  move(policy: KeepPolicy, carried: readonly Setting[]): void {
+    this.#policy = policy
+    for (const { name, value } of carried) this.#carried.set(name, value)
+    this.#relink()
   }
 
   /** What a server connection has to hold for the client. */

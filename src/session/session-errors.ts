@@ -1,5 +1,6 @@
 import { ProxyError } from '../base/proxy-error.ts'
 import { SqlState } from '../base/sql-state.ts'
+import type { RefusalReason } from '../catalog/catalog.ts'
 
 /** The client did not finish its login within `timeouts.startupMs`. */
 export class StartupTimeoutError extends ProxyError {
@@ -153,6 +154,50 @@ export class ShutdownError extends ProxyError {
 
   constructor() {
     super('the proxy shuts down')
+  }
+}
+
+/** Why the catalog does not let a session go on. */
+export type RevocationReason = RefusalReason | 'passwordChanged' | 'replicationNotAllowed'
+
+/** The catalog does not let the login act for the tenant any more: a running session ends. */
+export class SessionRevokedError extends ProxyError {
+  override readonly code = 'SESSION_REVOKED'
+  override readonly sqlState = SqlState.adminShutdown
+  override readonly origin = 'tenant'
+  override readonly clientMessage = 'terminating connection because its login is no longer valid'
+  override readonly hint = 'Connect again with what the operator of the service gives you.'
+
+  /** @param reason - For the log. */
+  constructor(reason: RevocationReason) {
+    super(`the catalog does not let the session go on: ${reason}`)
+  }
+}
+
+/** The tenant was suspended while a session of it was open. */
+export class SessionSuspendedError extends ProxyError {
+  override readonly code = 'SESSION_SUSPENDED'
+  override readonly sqlState = SqlState.adminShutdown
+  override readonly origin = 'tenant'
+  override readonly clientMessage = 'terminating connection because the tenant is suspended'
+  override readonly hint = 'Ask the operator of the service to resume the tenant.'
+
+  constructor() {
+    super('the tenant was suspended while the session was open')
+  }
+}
+
+/** The tenant lies elsewhere now, and the session can't follow it there. The client may reconnect. */
+export class SessionMovedError extends ProxyError {
+  override readonly code = 'SESSION_MOVED'
+  override readonly sqlState = SqlState.adminShutdown
+  override readonly origin = 'tenant'
+  override readonly clientMessage = 'terminating connection because the tenant has moved'
+  override readonly hint = 'Connect again.'
+
+  /** @param reason - What keeps the session from following, for the log. */
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`the tenant has moved, and the session can't follow: ${reason}`, options)
   }
 }
 

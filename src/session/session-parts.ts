@@ -10,6 +10,7 @@ import type { Pools } from '../pool/pools.ts'
 import type { StatementLimits } from '../relay/client-statements.ts'
 import type { StatementTable } from '../relay/statement-table.ts'
 import type { TagOptions } from '../tenancy/tag.ts'
+import type { CatalogFollower } from './follow/catalog-follower.ts'
 import type { ClientTls } from './login/client-tls.ts'
 import type { SessionObserver } from './session-observer.ts'
 import type { Sessions } from './sessions.ts'
@@ -29,6 +30,8 @@ export interface SessionOptions {
   readonly connectMs: number
   /** Longest wait for a canceled query to end, and for a cancel request to get through, in ms. */
   readonly cancelMs: number
+  /** How long a session may finish what it is doing when the catalog ends it, in ms; `0`: not at all. */
+  readonly changeGraceMs: number
   /** Most bytes of an unfinished request that are held without a server connection. */
   readonly requestBytes: number
 }
@@ -47,6 +50,7 @@ export interface SessionParts {
   /** Counts the replication connections of each tenant, which are among its clients. */
   readonly replicationGate: TenantGate
   readonly sessions: Sessions
+  readonly follower: Pick<CatalogFollower, 'changes' | 'admitted'>
   readonly observer: SessionObserver
   readonly logger: Logger
   readonly clock: Clock

@@ -6,6 +6,7 @@ import type { FactsWanted } from '../server/session-facts.ts'
  *
  * - `idle`: no server connection is held; `held` is the beginning of an unfinished request.
  * - `waiting`: a complete request waits for a server connection.
+ * - `moving`: a complete request waits for the session to enter the place that its tenant moved to.
  * - `active`: a server connection is leased; a pinned client is so between its transactions too.
  * - `asking`: the transaction is over, and the server is asked what the session holds.
  * - `leaving`: the client said Terminate, or is gone, but the server still owes replies.
@@ -14,16 +15,24 @@ import type { FactsWanted } from '../server/session-facts.ts'
 export type SessionState =
   | { readonly kind: 'idle'; readonly held: Buffer | undefined }
   | { readonly kind: 'waiting'; readonly requests: Buffer[] }
+  | { readonly kind: 'moving'; readonly requests: Buffer[]; readonly attempt: AbortController }
   | { readonly kind: 'active'; readonly lease: Lease }
-  | { readonly kind: 'asking'; readonly lease: Lease; readonly wanted: FactsWanted }
+  | {
+      readonly kind: 'asking'
+      readonly lease: Lease
+      readonly wanted: FactsWanted
+      /** What the client has asked for since, and must not be done on this connection. */
+      readonly held: Buffer[]
+    }
   | { readonly kind: 'leaving'; readonly lease: Lease }
   | { readonly kind: 'closed' }
 
 /** The only legal moves; anything else is a bug here, not an error of the client. */
 const NEXT_STATES = {
-  idle: ['idle', 'waiting', 'active', 'closed'],
-  waiting: ['idle', 'active', 'closed'],
-  active: ['idle', 'waiting', 'active', 'asking', 'leaving', 'closed'],
+  idle: ['idle', 'waiting', 'moving', 'active', 'closed'],
+  waiting: ['idle', 'moving', 'active', 'closed'],
+  moving: ['idle', 'waiting', 'moving', 'active', 'closed'],
+  active: ['idle', 'waiting', 'moving', 'active', 'asking', 'leaving', 'closed'],
   asking: ['idle', 'active', 'leaving', 'closed'],
   leaving: ['closed'],
   closed: [],

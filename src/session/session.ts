@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { ProxyError } from '../base/proxy-error.ts'
 import { cancelQuery } from '../cancel/cancel-query.ts'
-import type { PoolMode, Route } from '../catalog/route.ts'
+import type { PoolMode, Route, SessionTimeouts } from '../catalog/route.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { CloseReason } from '../pool/pool-observer.ts'
 import type { Waiter } from '../pool/waiter.ts'
@@ -11,15 +11,20 @@ import { RequestStream } from '../relay/request-stream.ts'
 import { ServerLostError } from '../server/server-errors.ts'
 import type { SessionFacts } from '../server/session-facts.ts'
 import type { Link } from '../tenancy/link.ts'
-import { type Admission, depart, roaming } from './admission.ts'
+import type { TenantName } from '../tenancy/tenant-name.ts'
+import { type Admission, roaming } from './admission.ts'
 import { cancelAnswer } from './cancel-answer.ts'
 import { Deadline } from './deadline.ts'
 import { endClient } from './end-client.ts'
+import type { Credential } from './follow/credential.ts'
+import { Parting, type PartingKind } from './follow/parting.ts'
+import { Residence } from './follow/residence.ts'
 import { overdueOf } from './overdue.ts'
 import { requestReadiness } from './request-readiness.ts'
-import { foreseen, QueryTimeoutError, ShutdownError } from './session-errors.ts'
+import { foreseen, QueryTimeoutError, SessionMovedError, ShutdownError } from './session-errors.ts'
 import type { SessionParts } from './session-parts.ts'
 import { CLOSED, IDLE, isHolding, move, type SessionState } from './session-state.ts'
+import type { OpenSession } from './sessions.ts'
 import { StateKeeper, type TurnOutcome } from './state-keeper.ts'
 
 /** Why a session ends: `error` is told to the client, `reason` to the pool. */
@@ -30,15 +35,14 @@ interface End {
 
 /**
  * One logged-in client: waits for a complete request, takes a server connection from the pool,
- * relays, and gives it back when the transaction is over (or, in session mode, at the end).
+ * relays, and gives it back when the transaction is over (or, in session mode, at the end). Where
+ * its tenant is moved to, it follows between two transactions.
  */
-export class Session implements Waiter {
+export class Session implements Waiter, OpenSession {
   readonly id: number
-  readonly route: Route
   readonly mode: PoolMode
-  readonly waitMs: number
   readonly #socket: Socket
-  readonly #admission: Admission
+  readonly #residence: Residence
   readonly #parts: SessionParts
   readonly #requests: RequestStream
   readonly #relay: Relay
@@ -47,6 +51,8 @@ export class Session implements Waiter {
   #cancelId = 0
   #state: SessionState = IDLE
   #isDraining = false
+  /** The catalog ends it, or moved its tenant while it is in the middle of something. */
+  #parting: Parting | undefined
   /** Cancel requests that are on their way to the server. */
   #cancels = 0
   /** The running request met its time limit, and the server was asked to give it up. */
@@ -56,11 +62,9 @@ export class Session implements Waiter {
 
   constructor(socket: Socket, admission: Admission, parts: SessionParts) {
     this.id = admission.id
-    this.route = admission.route
     this.mode = admission.route.pool.mode
-    this.waitMs = admission.route.timeouts.waitMs
     this.#socket = socket
-    this.#admission = admission
+    this.#residence = new Residence(admission, parts)
     this.#parts = parts
     this.#keeper = new StateKeeper(admission)
     this.#requests = new RequestStream(roaming(admission, parts.statementTable))
@@ -87,15 +91,32 @@ export class Session implements Waiter {
     socket.on('drain', () => this.#drained())
     socket.on('end', () => this.#clientGone())
     socket.on('close', () => this.#clientGone())
-    this.#deadline.set(this.route.timeouts.idleClientMs)
-    const { lease } = this.#admission
+    this.#deadline.set(this.#timeouts.idleClientMs)
+    const { lease, since } = this.#admission
     if (lease !== undefined) {
       this.#move({ kind: 'active', lease })
       this.#relay.join(lease.server)
     }
     this.#parts.sessions.add(this)
+    this.#parts.follower.admitted(this, since)
     if (rest.length > 0) this.#received(rest)
     socket.resume()
+  }
+
+  get tenant(): TenantName {
+    return this.#admission.route.tenant
+  }
+
+  get login(): string {
+    return this.#admission.route.login
+  }
+
+  get credential(): Credential {
+    return this.#admission.credential
+  }
+
+  get waitMs(): number {
+    return this.#timeouts.waitMs
   }
 
   get link(): Link {
@@ -124,26 +145,35 @@ export class Session implements Waiter {
       this.#close({ reason: 'clientGone' })
       return
     }
-    if (state.kind === 'asking') this.#keepOrRelease(state.lease)
+    if (state.kind === 'asking') {
+      this.#keepOrRelease(state.lease)
+      if (state.held.length > 0) this.#received(Buffer.concat(state.held))
+    }
     if (state.kind !== 'active') return
     if (state.lease.server.transactionStatus !== 'idle') {
-      this.#deadline.set(this.route.timeouts.idleInTransactionMs)
+      this.#deadline.set(this.#timeouts.idleInTransactionMs)
       return
     }
-    this.#parts.observer.transactionEnded(this.route.tenant)
-    if (this.#isDraining) this.#close({ error: new ShutdownError(), reason: 'drain' })
+    this.#parts.observer.transactionEnded(this.tenant)
+    const end = this.#endBetweenTransactions(this.mode === 'session')
+    if (end !== undefined) this.#close(end)
     else if (this.mode === 'transaction') this.#transactionEnded(state.lease)
-    else this.#deadline.set(this.route.timeouts.idleClientMs)
+    else this.#deadline.set(this.#timeouts.idleClientMs)
   }
 
   /** The relay: the server has said what the session holds. */
-  factsTold(facts: SessionFacts | undefined, isContinued: boolean): void {
+  factsTold(facts: SessionFacts | undefined, held: readonly Buffer[]): boolean {
     const state = this.#state
-    if (state.kind !== 'asking') return
+    if (state.kind !== 'asking') return false
     this.#keeper.told(state.lease.server, state.wanted, facts)
-    if (!isContinued) return
+    if (held.length === 0) return false
+    if (this.#isLeaving) {
+      state.held.push(...held)
+      return false
+    }
     this.#move({ kind: 'active', lease: state.lease })
-    this.#deadline.set(this.route.timeouts.queryMs)
+    this.#deadline.set(this.#timeouts.queryMs)
+    return true
   }
 
   /** The relay: the server connection is gone. */
@@ -162,7 +192,7 @@ export class Session implements Waiter {
   /** Cancels the query that runs at this moment, if any. Never throws. */
   async cancel(): Promise<void> {
     const state = this.#state
-    if (state.kind === 'waiting') this.#cancelWait(state.requests)
+    if (state.kind === 'waiting' || state.kind === 'moving') this.#cancelWait(state.requests)
     if (!isHolding(state)) return
     const { pool, route, options } = this.#admission
     this.#cancels += 1
@@ -180,10 +210,30 @@ export class Session implements Waiter {
   /** The proxy shuts down: goes now if idle, else when the transaction is over. */
   drain(): void {
     this.#isDraining = true
-    const isFree =
-      this.#state.kind === 'idle' ||
-      (this.#state.kind === 'active' && this.#state.lease.server.isClean)
-    if (isFree) this.#close({ error: new ShutdownError(), reason: 'drain' })
+    if (this.#isFree) this.#close({ error: new ShutdownError(), reason: 'drain' })
+  }
+
+  follow(route: Route): void {
+    if (this.#state.kind === 'closed') return
+    const hearing = this.#residence.hear(route)
+    if (hearing === 'barred') {
+      this.dismiss(new SessionMovedError('the server user is another one'))
+      return
+    }
+    // What it was to end for is taken back.
+    if (this.#parting?.kind === 'revoked') this.#stay()
+    if (hearing === 'same') return
+    this.#stay()
+    if (this.#isFree) this.#deadline.set(this.#timeouts.idleClientMs)
+    this.#goAlong(hearing === 'elsewhere')
+  }
+
+  dismiss(error: ProxyError): void {
+    const { kind } = this.#state
+    if (kind === 'closed' || this.#parting?.kind === 'revoked') return
+    const isRunning = isHolding(this.#state) && !this.#isFree
+    if (isRunning) this.#part(error, 'revoked')
+    else this.#close({ error, reason: 'changed' })
   }
 
   /** Goes now, whatever it is doing. */
@@ -211,11 +261,12 @@ export class Session implements Waiter {
         this.#request(state.held === undefined ? chunk : Buffer.concat([state.held, chunk]))
         return
       case 'waiting':
+      case 'moving':
         state.requests.push(chunk)
         this.#socket.pause()
         return
       case 'active':
-        this.#deadline.set(this.route.timeouts.queryMs)
+        this.#deadline.set(this.#timeouts.queryMs)
         this.#relay.request(chunk)
         this.#leaveIfTerminated()
         return
@@ -242,6 +293,11 @@ export class Session implements Waiter {
   }
 
   #checkOut(requests: Buffer[]): void {
+    this.#settle()
+    if (this.#residence.isAway) {
+      void this.#moveWith(requests)
+      return
+    }
     const lease = this.#admission.pool.checkout(this)
     if (this.#state.kind === 'closed') return
     if (lease !== undefined) {
@@ -254,7 +310,7 @@ export class Session implements Waiter {
 
   #begin(lease: Lease, requests: readonly Buffer[]): void {
     this.#move({ kind: 'active', lease })
-    this.#deadline.set(this.route.timeouts.queryMs)
+    this.#deadline.set(this.#timeouts.queryMs)
     this.#attempt(() => {
       this.#relay.begin(lease.server, lease.server.beginLink(this.link), requests)
       this.#leaveIfTerminated()
@@ -268,7 +324,7 @@ export class Session implements Waiter {
       this.#keepOrRelease(lease)
       return
     }
-    this.#move({ kind: 'asking', lease, wanted })
+    this.#move({ kind: 'asking', lease, wanted, held: [] })
     this.#deadline.set(0)
     this.#relay.hold()
     this.#askWhenSafe()
@@ -290,22 +346,123 @@ export class Session implements Waiter {
   }
 
   #keepOrRelease(lease: Lease): void {
-    this.#deadline.set(this.route.timeouts.idleClientMs)
-    if (this.#isDraining) this.#close({ error: new ShutdownError(), reason: 'drain' })
+    this.#deadline.set(this.#timeouts.idleClientMs)
+    const end = this.#endBetweenTransactions(this.#keeper.isPinned)
+    if (end !== undefined) this.#close(end)
     else if (!this.#keeper.isPinned) this.#release(lease)
     else if (this.#state.kind === 'asking') this.#move({ kind: 'active', lease })
     for (const reason of this.#keeper.takeNewPins()) {
-      this.#parts.observer.pinned(this.route.tenant, reason)
+      this.#parts.observer.pinned(this.tenant, reason)
     }
+  }
+
+  /** Nothing of it runs, and no transaction is open. */
+  get #isFree(): boolean {
+    const state = this.#state
+    return state.kind === 'idle' || (state.kind === 'active' && state.lease.server.isClean)
+  }
+
+  get #admission(): Admission {
+    return this.#residence.admission
+  }
+
+  get #timeouts(): SessionTimeouts {
+    return this.#residence.timeouts
+  }
+
+  /** It gives its server connection back before anything more is done: it goes, or goes elsewhere. */
+  get #isLeaving(): boolean {
+    const { isPinned } = this.#keeper
+    return (
+      this.#parting?.endsBetweenTransactions(isPinned) === true ||
+      (this.#parting?.kind === 'moved' && !isPinned)
+    )
+  }
+
+  /** Why it ends between two transactions; `isKeeping`: it would keep its server connection. */
+  #endBetweenTransactions(isKeeping: boolean): End | undefined {
+    if (this.#isDraining) return { error: new ShutdownError(), reason: 'drain' }
+    const parting = this.#parting
+    if (parting?.endsBetweenTransactions(isKeeping) !== true) return undefined
+    return { error: parting.error, reason: 'changed' }
+  }
+
+  #part(error: ProxyError, kind: PartingKind): void {
+    this.#stay()
+    const parting = new Parting(error, kind)
+    this.#parting = parting
+    const { clock, options } = this.#parts
+    parting.begin(options().changeGraceMs, clock, () => this.#graceOver(parting))
+  }
+
+  #stay(): void {
+    this.#parting?.withdraw()
+    this.#parting = undefined
+  }
+
+  #graceOver({ kind, error }: Parting): void {
+    // One that follows its tenant is never cut off within a transaction.
+    if (kind === 'moved' && !this.#isFree) return
+    void this.cancel()
+    this.#close({ error, reason: 'changed' })
+  }
+
+  /** What has been heard of the route is acted on, as far as that can be done at this moment. */
+  #goAlong(isElsewhere: boolean): void {
+    const state = this.#state
+    if (state.kind === 'idle') this.#settle()
+    else if (state.kind === 'moving' || (state.kind === 'waiting' && isElsewhere)) {
+      this.#stopWaiting()
+      this.#checkOut(state.requests)
+    } else if (isHolding(state) && isElsewhere) {
+      this.#part(new SessionMovedError('it keeps its server connection'), 'moved')
+    }
+  }
+
+  /** It holds no server connection: what it heard of its route comes into force. */
+  #settle(): void {
+    if (this.mode === 'session') return
+    const admission = this.#residence.settle()
+    if (admission !== undefined) this.#settleIn(admission)
+  }
+
+  /** @throws SettingRefusedError - what the client carries would leave its tenant here. */
+  #settleIn(admission: Admission): void {
+    this.#keeper.move(admission)
+    const roams = roaming(admission, this.#parts.statementTable)
+    if (roams !== undefined) this.#requests.move(roams)
+  }
+
+  /** Enters the place that the tenant moved to, with requests to be done there. */
+  async #moveWith(requests: Buffer[]): Promise<void> {
+    const attempt = new AbortController()
+    this.#deadline.set(0)
+    this.#move({ kind: 'moving', requests, attempt })
+    try {
+      await this.#residence.enter(attempt.signal, (admission) => this.#settleIn(admission))
+      // Between its arrival and this line it may have been sent on, or away.
+      if (attempt.signal.aborted) return
+      this.#socket.resume()
+      this.#checkOut(requests)
+    } catch (error) {
+      if (!attempt.signal.aborted) this.#close({ error: foreseen(error), reason: 'busy' })
+    }
+  }
+
+  #stopWaiting(): void {
+    const state = this.#state
+    if (state.kind === 'waiting') this.#admission.pool.abandon(this)
+    else if (state.kind === 'moving') state.attempt.abort()
   }
 
   /** A request that waits for its turn is answered here, as the server would answer it. */
   #cancelWait(requests: readonly Buffer[]): void {
     const answer = cancelAnswer(requests)
     if (answer === undefined) return
-    this.#admission.pool.abandon(this)
+    this.#stopWaiting()
     this.#move(IDLE)
-    this.#deadline.set(this.route.timeouts.idleClientMs)
+    this.#settle()
+    this.#deadline.set(this.#timeouts.idleClientMs)
     this.#socket.write(answer)
     this.#socket.resume()
   }
@@ -338,6 +495,8 @@ export class Session implements Waiter {
     // A client that does not read its replies gets no further request through.
     if (this.#socket.writableNeedDrain) this.#socket.pause()
     lease.release()
+    this.#stay()
+    this.#settle()
   }
 
   #drained(): void {
@@ -346,7 +505,7 @@ export class Session implements Waiter {
   }
 
   #expired(): void {
-    const { timeouts } = this.route
+    const timeouts = this.#timeouts
     const overdue = overdueOf(this.#state, timeouts)
     if (overdue.kind === 'query') this.#cancelOverdue(timeouts.queryMs)
     else if (overdue.kind === 'client') this.#close({ error: overdue.error, reason: 'timeout' })
@@ -368,16 +527,20 @@ export class Session implements Waiter {
   #close(end: End): void {
     const state = this.#state
     if (state.kind === 'closed') return
+    const isMidMessage = isHolding(state) && !state.lease.server.isOutputWhole
+    this.#stopWaiting()
     this.#move(CLOSED)
     this.#deadline.stop()
+    this.#stay()
     const outcome = this.#takeOutcome()
     this.#relay.end()
-    if (state.kind === 'waiting') this.#admission.pool.abandon(this)
     if (isHolding(state)) this.#giveBack(state.lease, end.reason, outcome)
-    this.#say(end.error)
+    this.#say(end.error, isMidMessage)
     this.#parts.sessions.remove(this)
-    depart({ ...this.#admission, cancelId: this.#cancelId }, this.#parts)
-    this.#parts.observer.closed(this.route.tenant, end.error)
+    this.#residence.depart(end.reason === 'changed')
+    this.#parts.cancelKeys.revoke(this.#cancelId)
+    this.#parts.tenantGate.leave(this.tenant)
+    this.#parts.observer.closed(this.tenant, end.error)
   }
 
   #giveBack(lease: Lease, reason: CloseReason, outcome: TurnOutcome): void {
@@ -387,14 +550,14 @@ export class Session implements Waiter {
     else lease.discard('indelible')
   }
 
-  #say(error: ProxyError | undefined): void {
-    const isSayable = !(error instanceof ServerLostError) || error.isReportable
+  #say(error: ProxyError | undefined, isMidMessage: boolean): void {
+    const isSayable = error instanceof ServerLostError ? error.isReportable : !isMidMessage
     if (error !== undefined) this.#warn('session ended', error.message, error.code)
     endClient(this.#socket, isSayable ? error : undefined)
   }
 
   #warn(message: string, detail: string, code?: string): void {
-    const { tenant, login } = this.route
+    const { tenant, login } = this
     this.#parts.logger.warn(message, { session: this.id, tenant, login, detail, code })
   }
 

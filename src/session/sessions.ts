@@ -1,5 +1,18 @@
-/** A logged-in session, as far as its end is concerned. */
+import type { ProxyError } from '../base/proxy-error.ts'
+import type { Route } from '../catalog/route.ts'
+import type { TenantName } from '../tenancy/tenant-name.ts'
+import type { Credential } from './follow/credential.ts'
+import { SessionPairs } from './follow/session-pairs.ts'
+
+/** A logged-in session, as far as others decide over it. */
 export interface OpenSession {
+  readonly tenant: TenantName
+  readonly login: string
+  readonly credential: Credential
+  /** The catalog leads it there now; it need not be a change. */
+  follow(route: Route): void
+  /** The catalog does not let it go on: it goes now if idle, else within the grace. */
+  dismiss(error: ProxyError): void
   /** The proxy shuts down: it goes as soon as that breaks nothing. */
   drain(): void
   /** Goes now, whatever it is doing. */
@@ -8,6 +21,8 @@ export interface OpenSession {
 
 /** The logged-in sessions of this process. */
 export class Sessions {
+  /** By login and tenant. */
+  readonly pairs = new SessionPairs()
   readonly #open = new Set<OpenSession>()
   #emptied: (() => void) | undefined
   #isDraining = false
@@ -23,11 +38,13 @@ export class Sessions {
 
   add(session: OpenSession): void {
     this.#open.add(session)
+    this.pairs.add(session)
     if (this.#isDraining) session.drain()
   }
 
   remove(session: OpenSession): void {
     this.#open.delete(session)
+    this.pairs.remove(session)
     if (this.#open.size === 0) this.#emptied?.()
   }
 

@@ -1,6 +1,7 @@
 import type { TurnEffects } from '../relay/turn-effects.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import type { FactsWanted, SessionFacts } from '../server/session-facts.ts'
+import { admitClientSettings } from '../tenancy/client-settings.ts'
 import type { Link } from '../tenancy/link.ts'
 import { type Admission, keepPolicy } from './admission.ts'
 import { KeptState, type PinReason } from './kept-state.ts'
@@ -19,7 +20,7 @@ const NONE: readonly PinReason[] = []
  * leaves them on.
  */
 export class StateKeeper {
-  readonly #admission: Admission
+  #admission: Admission
   /** Made when the client first leaves something. */
   #kept: KeptState | undefined
   /** The server has been asked, and has not answered. */
@@ -27,6 +28,18 @@ export class StateKeeper {
 
   constructor(admission: Admission) {
     this.#admission = admission
+  }
+
+  /**
+   * The client belongs elsewhere from now on. It holds no server connection, so it is not pinned.
+   *
+   * @throws SettingRefusedError - what it carries would leave its tenant there; nothing is changed.
+   */
+  move(admission: Admission): void {
+    const kept = this.#kept
+    const carried = admitClientSettings(kept?.carried ?? [], admission.route.tenancy)
+    this.#admission = admission
+    kept?.move(keepPolicy(admission), carried)
   }
 
   /** What the client's next server connection has to hold. */

@@ -1,6 +1,10 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { type Clock, systemClock } from '../base/clock.ts'
+import type { CatalogObserver } from '../catalog/catalog-observer.ts'
 import type { PoolObserver } from '../pool/pool-observer.ts'
 import type { SessionObserver } from '../session/session-observer.ts'
+import { CatalogMetrics } from './catalog-metrics.ts'
+import type { CatalogState } from './catalog-state.ts'
 import { packageVersion } from './package-version.ts'
 import { PoolMetrics } from './pool-metrics.ts'
 import type { ProxyState } from './proxy-state.ts'
@@ -18,10 +22,13 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #sessions = new SessionMetrics(this.#registry)
   readonly #pools = new PoolMetrics(this.#registry)
+  readonly #catalog: CatalogMetrics
   readonly #readGauges = proxyGauges(this.#registry)
   #state: ProxyState | undefined
+  #readCatalog: (() => CatalogState) | undefined
 
-  constructor() {
+  constructor(clock: Clock = systemClock) {
+    this.#catalog = new CatalogMetrics(this.#registry, clock)
     const buildInfo = new Gauge({
       name: 'pgusher_build_info',
       help: 'Always 1; the label says which version runs.',
@@ -41,9 +48,18 @@ export class Metrics {
     return this.#sessions.observer
   }
 
+  get catalogObserver(): CatalogObserver {
+    return this.#catalog.observer
+  }
+
   /** Names what the gauges are read from; before, they are 0 or absent. */
   watch(state: ProxyState): void {
     this.#state = state
+  }
+
+  /** Names what the gauges of the catalog are read from; before, they are absent. */
+  watchCatalog(read: () => CatalogState): void {
+    this.#readCatalog = read
   }
 
   /** Value of the Content-Type header that goes with `text`. */
@@ -55,6 +71,7 @@ export class Metrics {
   text(): Promise<string> {
     this.#sessions.read()
     this.#pools.read(this.#state?.pools() ?? [])
+    this.#catalog.read(this.#readCatalog?.())
     if (this.#state !== undefined) this.#readGauges(this.#state)
     return this.#registry.metrics()
   }

@@ -43,16 +43,21 @@ export function parseReplication(value: string | undefined): Replication {
   })
 }
 
+/** Whether a tenant's share has room for replication of that kind. */
+export function isReplicationAllowed(
+  wanted: ReplicationMode,
+  { allowed }: Pick<ReplicationPolicy, 'allowed'>,
+): boolean {
+  return allowed === 'physical' || allowed === wanted
+}
+
 /**
  * Whether a client that has proved who it is may replicate.
  *
  * @throws ReplicationRefusedError - the tenant's record does not allow it.
  */
-export function authorizeReplication(
-  wanted: ReplicationMode,
-  { allowed }: ReplicationPolicy,
-): void {
-  if (allowed === 'physical' || allowed === wanted) return
+export function authorizeReplication(wanted: ReplicationMode, policy: ReplicationPolicy): void {
+  if (isReplicationAllowed(wanted, policy)) return
   throw new ReplicationRefusedError({
     text: `${wanted === 'database' ? 'logical' : 'physical'} replication is not allowed for this tenant`,
     hint: `Ask the operator of the service to set the tenant's replication to ${wanted}.`,

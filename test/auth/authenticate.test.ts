@@ -1,6 +1,5 @@
 import t from 'tap'
-import type { AuthMethod } from '../../src/auth/authenticate.ts'
-import type { LoginSecret } from '../../src/catalog/login.ts'
+import type { AuthMethod, LoginSecret } from '../../src/catalog/login.ts'
 import {
   passwordMessage,
   saslInitialResponse,

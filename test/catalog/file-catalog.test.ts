@@ -41,7 +41,7 @@ const ONE: LoginRecord = {
 }
 
 function createCatalog(tenants: readonly TenantRecord[]): FileCatalog {
-  return new FileCatalog({ logins: [ALL, ONE], tenants })
+  return new FileCatalog({ logins: [ALL, ONE], tenants, templates: [] })
 }
 
 async function versionOf(catalog: FileCatalog, name: string): Promise<number> {
@@ -103,10 +103,13 @@ t.test('a reload keeps the versions of equal records and raises those of others'
   const catalog = createCatalog([tenant('acme'), tenant('globex'), tenant('initech')])
   const before = await versionOf(catalog, 'acme')
   const change = catalog.replace({
+    templates: [],
     logins: [ALL],
     tenants: [tenant('acme'), tenant('globex', { role: 'r' }), tenant('hooli')],
   })
-  t.strictSame(change, { added: ['hooli'], changed: ['globex'], removed: ['initech'] })
+  const { isAboutAll, ...lists } = change
+  t.strictSame(lists, { added: ['hooli'], changed: ['globex'], removed: ['initech'] })
+  t.ok(isAboutAll, 'a login is gone')
   t.equal(await versionOf(catalog, 'acme'), before)
   t.ok((await versionOf(catalog, 'globex')) > before)
   t.match(await catalog.resolve({ login: 'all', tenant: named('initech') }), {
@@ -125,6 +128,7 @@ t.test('a change of the password or of the pool is a change', async (t) => {
   const target = tenant('acme').target
   const catalog = createCatalog([tenant('acme'), tenant('globex')])
   const { changed } = catalog.replace({
+    templates: [],
     logins: [],
     tenants: [
       tenant('acme', { target: { ...target, password: 'new' } }),
@@ -137,8 +141,8 @@ t.test('a change of the password or of the pool is a change', async (t) => {
 t.test('a tenant that was removed comes back with a version of its own', async (t) => {
   const catalog = createCatalog([tenant('acme')])
   const first = await versionOf(catalog, 'acme')
-  catalog.replace({ logins: [ALL], tenants: [] })
-  catalog.replace({ logins: [ALL], tenants: [tenant('acme')] })
+  catalog.replace({ logins: [ALL], tenants: [], templates: [] })
+  catalog.replace({ logins: [ALL], tenants: [tenant('acme')], templates: [] })
   t.ok((await versionOf(catalog, 'acme')) > first)
 })
 
@@ -154,7 +158,11 @@ const AUTH_QUERY = {
 
 t.test('the login * covers those that are not listed', async (t) => {
   const acme = tenant('acme', { authQuery: AUTH_QUERY })
-  const catalog = new FileCatalog({ logins: [ANYBODY, ONE], tenants: [acme, tenant('globex')] })
+  const catalog = new FileCatalog({
+    logins: [ANYBODY, ONE],
+    tenants: [acme, tenant('globex')],
+    templates: [],
+  })
   const resolve = (login: string, name: string) => catalog.resolve({ login, tenant: named(name) })
   for (const login of ['stranger', '*', '__proto__', '']) {
     const resolution = await resolve(login, 'acme')
@@ -170,7 +178,11 @@ t.test('the login * covers those that are not listed', async (t) => {
 
 t.test('an unknown login looks like those that a server is asked for', async (t) => {
   const listed: LoginRecord = { user: 'listed', secret: ASK, tenants: '*' }
-  const catalog = new FileCatalog({ logins: [listed, ONE], tenants: [tenant('acme')] })
+  const catalog = new FileCatalog({
+    logins: [listed, ONE],
+    tenants: [tenant('acme')],
+    templates: [],
+  })
   const resolution = await catalog.resolve({ login: 'stranger', tenant: named('acme') })
   t.strictSame(resolution, { kind: 'refused', reason: 'unknownLogin', secret: ASK })
 })
@@ -182,7 +194,7 @@ t.test('a login has its server user', async (t) => {
   ]
   const record = tenant('acme', { users, serverUser: 'client' })
   const logins = ['one', 'two', 'three'].map((user) => ({ ...ALL, user }))
-  const catalog = new FileCatalog({ logins, tenants: [record] })
+  const catalog = new FileCatalog({ logins, tenants: [record], templates: [] })
   const routeOf = async (login: string) => {
     const resolution = await catalog.resolve({ login, tenant: named('acme') })
     return resolution.kind === 'route' ? resolution.route : undefined

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import t from 'tap'
 import { runCheck } from '../../src/cli/check.ts'
 
@@ -8,6 +9,7 @@ function check(args: readonly string[], env: NodeJS.ProcessEnv) {
   let errors = ''
   const exitCode = runCheck(args, {
     env,
+    stdin: Readable.from([]),
     stdout: {
       write(text: string) {
         out += text

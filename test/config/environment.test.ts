@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the syntax of references
 import t from 'tap'
-import { valueAt } from '../../src/config/sources/setting-path.ts'
+import { valueAt } from '../../src/catalog/documents/setting-path.ts'
 import { type SettingRow, settingPaths } from '../../src/config/sources/setting-paths.ts'
 import { TestAuthority } from '../support/certificates.ts'
 import { load, problemsOf } from './config-fixture.ts'
@@ -14,6 +14,8 @@ const TLS_FILES = {
   PGUSHER_TLS_CLIENT_KEY: authority.own.keyFile,
   PGUSHER_TLS_CLIENT_CA: authority.own.certFile,
 }
+/** Redis is a cache of Postgres. */
+const SOURCE = { PGUSHER_CATALOG_POSTGRES_URL: 'postgresql://u@h/d' }
 const NEEDS_TLS = /^(?:tls\.|tenancy\.tag\.(?:sni|certificate)$)/
 
 /** A value that each setting takes, other than its default. */
@@ -41,6 +43,18 @@ const OTHER_VALUES: Readonly<Record<string, string>> = {
   'tenancy.tag.database': '{tenant}',
   'tenancy.setting': 'my.tenant',
   'log.level': 'warn',
+  'catalog.postgres.url': 'postgresql://u@h/d',
+  'catalog.postgres.query': 'SELECT $1',
+  'catalog.redis.url': 'redis://h',
+  'catalog.redis.cluster': '["redis://h"]',
+  'catalog.redis.sentinels': '["redis://h"]',
+  'catalog.redis.sentinelMaster': 'main',
+  'catalog.redis.user': 'pgusher',
+  'catalog.redis.password': 'secret',
+  'catalog.redis.ca': authority.caFile,
+  'catalog.redis.prefix': 'other:',
+  'catalog.maxStaleMs': '3600001',
+  'catalog.keys': JSON.stringify([{ id: 'one', key: Buffer.alloc(32).toString('base64') }]),
 }
 const ACME = "{ name: acme, strategy: database, databaseUrl: 'postgresql://u:${env:PW}@h/d' }"
 
@@ -61,27 +75,28 @@ for (const row of settingPaths()) {
   t.test(`${variable} wins over the file`, async (t) => {
     const text = `tenants: [${ACME.replace('${env:PW}', 'x')}]\nlog: { level: error }`
     const files = NEEDS_TLS.test(path) ? TLS_FILES : {}
-    const config = load(text, { ...files, [variable]: otherValue(row) })
+    const source = path.startsWith('catalog.') ? SOURCE : {}
+    const config = load(text, { ...files, ...source, [variable]: otherValue(row) })
     const value = valueAt(config, path.split('.'))
     t.equal(Array.isArray(value) ? JSON.stringify(value) : String(value), otherValue(row))
   })
 }
 
 t.test('lists and maps come as YAML or JSON, with references', async (t) => {
-  const { catalog } = load('tenants: [{ name: old, strategy: row, server: nowhere }]', {
+  const { records } = load('tenants: [{ name: old, strategy: row, server: nowhere }]', {
     PW: 'p@',
     PGUSHER_TENANTS: `- ${ACME}\n- { name: b, strategy: row, server: s }`,
     PGUSHER_SERVERS: '{"s":{"url":"postgresql://u@h/d"}}',
     PGUSHER_LOGINS: "[{ user: app, password: '${env:PW}', tenants: [b] }]",
   })
   t.strictSame(
-    catalog.tenants.map(({ name, target }) => [name, target.password]),
+    records.tenants.map(({ name, target }) => [name, target.password]),
     [
       ['acme', 'p@'],
       ['b', undefined],
     ],
   )
-  t.strictSame(catalog.logins[0]?.tenants, ['b'])
+  t.strictSame(records.logins[0]?.tenants, ['b'])
 })
 
 t.test('problems inside a variable have its name and their position in it', async (t) => {

@@ -9,7 +9,7 @@ import { load, SECRETS, SHARED, secretFile } from './config-fixture.ts'
 
 t.test('the minimal file gives the three tenants of the design', async (t) => {
   const config = loadConfig({ file: 'config/minimal.yaml', env: SECRETS })
-  const [acme, globex, initech] = config.catalog.tenants
+  const [acme, globex, initech] = config.records.tenants
   t.match(acme, { name: 'acme', id: 'acme', server: undefined, tenancy: { strategy: 'database' } })
   t.match(acme?.target.tls, { mode: 'prefer', channelBinding: 'prefer' })
   t.equal(acme?.target.tls, globex?.target.tls, 'URLs that ask for the same share it')
@@ -33,15 +33,15 @@ t.test('the minimal file gives the three tenants of the design', async (t) => {
   })
   t.equal(globex?.target, initech?.target, 'the tenants of a server share its target')
   t.equal(globex?.target.password, SECRETS.POOL_PASSWORD, 'a referenced password needs no encoding')
-  t.equal(config.catalog.logins[0]?.tenants, '*')
-  t.equal(config.catalog.logins[0]?.secret.kind, 'scram')
+  t.equal(config.records.logins[0]?.tenants, '*')
+  t.equal(config.records.logins[0]?.secret.kind, 'scram')
 })
 
 t.test('the full file holds every setting at its default', async (t) => {
-  const { catalog: _, ...full } = loadConfig({ file: 'config/full.yaml', env: SECRETS })
-  const { catalog, ...empty } = load('')
+  const { records: _, ...full } = loadConfig({ file: 'config/full.yaml', env: SECRETS })
+  const { records, ...empty } = load('')
   t.strictSame(full, empty)
-  t.strictSame(catalog, { logins: [], tenants: [] })
+  t.strictSame(records, { logins: [], tenants: [], templates: [] })
   const text = readFileSync('config/full.yaml', 'utf8')
   for (const { path } of settingPaths()) {
     const key = path.split('.').at(-1)?.replace('[]', '')
@@ -59,8 +59,8 @@ t.test('the configuration is frozen all through', async (t) => {
   const frozen = [
     config,
     config.tenancy.tag,
-    config.catalog.tenants,
-    config.catalog.tenants[0]?.pool,
+    config.records.tenants,
+    config.records.tenants[0]?.pool,
   ]
   t.ok(frozen.every((part) => Object.isFrozen(part)))
 })
@@ -83,7 +83,7 @@ tenants:
   - { name: whole, strategy: database, databaseUrl: '\${env:DB}' }`,
     env,
   )
-  const [first, whole] = config.catalog.tenants
+  const [first, whole] = config.records.tenants
   t.equal(config.listen.port, 7000)
   t.equal(first?.name, 'acme')
   t.match(first?.target, { user: 'us:er', password: 'from file', host: 'h-acme' })
@@ -105,7 +105,7 @@ t.test('secrets of logins, by method', async (t) => {
   ]
   for (const { method, password, kind } of rows) {
     const login = JSON.stringify({ user: 'a', password, tenants: '*' })
-    const [record] = load(`auth: { method: ${method} }\nlogins: [${login}]`).catalog.logins
+    const [record] = load(`auth: { method: ${method} }\nlogins: [${login}]`).records.logins
     t.equal(record?.secret.kind, kind, `${method}: ${kind}`)
     if (record?.secret.kind === 'md5') t.equal(record.secret.hash, hash)
     if (password === verifier && record?.secret.kind === 'scram') {
@@ -132,7 +132,7 @@ tenants:
     limits: { maxClients: 0, maxReplication: 2 }
     replication: database
   - { name: c, strategy: database, databaseUrl: 'postgresql://u@h/f' }`)
-    const [a, b, c] = config.catalog.tenants
+    const [a, b, c] = config.records.tenants
     t.match(a, { pool: { mode: 'transaction', size: 7 }, maxClients: 9, role: 'r' })
     t.strictSame(a?.settings, [
       { name: 'work_mem', value: '4MB' },
@@ -157,9 +157,9 @@ t.test('ten thousand tenants', async (t) => {
     text += `  - { name: t${i}, strategy: schema, server: shared }\n`
   }
   const startedMs = performance.now()
-  const { catalog } = load(text)
+  const { records } = load(text)
   const tookMs = performance.now() - startedMs
-  t.equal(catalog.tenants.length, 10_000)
+  t.equal(records.tenants.length, 10_000)
   // Far above what it takes, but far below one key derivation per tenant.
   t.ok(tookMs < 8000, `took ${tookMs.toFixed(0)} ms`)
 })

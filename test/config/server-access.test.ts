@@ -124,7 +124,7 @@ t.test('a tenant with a database of its own has its own access', async (t) => {
   const tenant = `{ name: acme, strategy: database, databaseUrl: 'postgresql://a:b@db/acme',
     users: { app: { user: owner, password: '\${env:OWNER}' } }, authQuery: { cacheMs: 5 } }`
   const text = settings({ logins: PLAIN }).replace(/tenants:.*/, `tenants: [${tenant}]`)
-  const [record] = load(text, { OWNER: 'of the owner' }).catalog.tenants
+  const [record] = load(text, { OWNER: 'of the owner' }).records.tenants
   t.strictSame(record?.users, [{ login: 'app', user: 'owner', password: 'of the owner' }])
   t.equal(record?.serverUser, 'route')
   t.match(record?.authQuery, { cacheMs: 5, timeoutMs: 3000, maxConnections: 2 })

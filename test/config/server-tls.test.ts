@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { ServerTlsReader } from '../../src/catalog/documents/server-tls.ts'
+import { parseServerUrl } from '../../src/catalog/documents/server-url.ts'
 import type { ServerTls } from '../../src/catalog/route.ts'
-import { ServerTlsReader } from '../../src/config/records/server-tls.ts'
-import { parseServerUrl } from '../../src/config/records/server-url.ts'
 import { TestAuthority } from '../support/certificates.ts'
 
 const URL = 'postgresql://u:secret%2Fword@h/d'

@@ -1,6 +1,6 @@
 import t from 'tap'
+import { parseServerUrl } from '../../src/catalog/documents/server-url.ts'
 import type { ServerTarget } from '../../src/catalog/route.ts'
-import { parseServerUrl } from '../../src/config/records/server-url.ts'
 
 const NO_PASSWORD = { password: undefined }
 const GOOD = [

@@ -55,6 +55,7 @@ export class RelayRig {
       factsTold: (facts) => {
         this.turns.push('told')
         this.facts = facts
+        return true
       },
     }
     const parameters = new Map([['server_version', '18.4']])

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Test } from 'tap'
+import { parseServerUrl } from '../../src/catalog/documents/server-url.ts'
 import type { ServerTarget } from '../../src/catalog/route.ts'
-import { parseServerUrl } from '../../src/config/records/server-url.ts'
 import { type OpenedServer, openServer } from '../../src/server/open/login.ts'
 import { query } from '../../src/wire/frontend-messages.ts'
 import { MessageBuffer, type WireMessage } from '../../src/wire/message-buffer.ts'

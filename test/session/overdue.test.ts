@@ -28,11 +28,15 @@ const holding = (kind: 'active' | 'leaving', status: Parameters<typeof leaseOn>[
 const ROWS: readonly { state: SessionState; expects: object }[] = [
   { state: IDLE, expects: { kind: 'client', error: { code: 'IDLE_CLIENT_TIMEOUT' } } },
   { state: { kind: 'waiting', requests: [] }, expects: { kind: 'nothing' } },
+  {
+    state: { kind: 'moving', requests: [], attempt: new AbortController() },
+    expects: { kind: 'nothing' },
+  },
   { state: { kind: 'closed' }, expects: { kind: 'nothing' } },
   { state: holding('active', 'busy'), expects: { kind: 'query' } },
   { state: holding('leaving', 'busy'), expects: { kind: 'query' } },
   {
-    state: { kind: 'asking', lease: leaseOn('busy'), wanted: WANTED },
+    state: { kind: 'asking', lease: leaseOn('busy'), wanted: WANTED, held: [] },
     expects: { kind: 'query' },
   },
   {

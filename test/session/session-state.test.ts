@@ -6,16 +6,23 @@ const lease = {} as Lease
 const STATES: readonly SessionState[] = [
   IDLE,
   { kind: 'waiting', requests: [] },
+  { kind: 'moving', requests: [], attempt: new AbortController() },
   { kind: 'active', lease },
-  { kind: 'asking', lease, wanted: { kinds: new Set(), settings: [], customSettings: [] } },
+  {
+    kind: 'asking',
+    lease,
+    wanted: { kinds: new Set(), settings: [], customSettings: [] },
+    held: [],
+  },
   { kind: 'leaving', lease },
   { kind: 'closed' },
 ]
 /** Each state, and where it may go. */
 const MOVES: Readonly<Record<string, readonly string[]>> = {
-  idle: ['idle', 'waiting', 'active', 'closed'],
-  waiting: ['idle', 'active', 'closed'],
-  active: ['idle', 'waiting', 'active', 'asking', 'leaving', 'closed'],
+  idle: ['idle', 'waiting', 'moving', 'active', 'closed'],
+  waiting: ['idle', 'moving', 'active', 'closed'],
+  moving: ['idle', 'waiting', 'moving', 'active', 'closed'],
+  active: ['idle', 'waiting', 'moving', 'active', 'asking', 'leaving', 'closed'],
   asking: ['idle', 'active', 'leaving', 'closed'],
   leaving: ['closed'],
   closed: [],

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 import type { Cluster } from './postgres-cluster.ts'
+import { setRef, startWatchdog } from './watchdog.ts'
 
 const READY = 'database system is ready to accept connections'
 const PORT_TAKEN = 'could not create any TCP/IP sockets'
@@ -117,38 +117,4 @@ export class Postmaster {
     // A test that forgets to stop its server still ends; the watchdog cleans up after it.
     setRef(this.#child, false)
   }
-}
-
-function setRef(child: ChildProcess, keepsProcessAlive: boolean): void {
-  const handles = child.stderr instanceof Socket ? [child, child.stderr] : [child]
-  for (const handle of handles) {
-    if (keepsProcessAlive) handle.ref()
-    else handle.unref()
-  }
-}
-
-/**
- * A shell that waits for the end of its standard input, which comes when this process is gone,
- * even by SIGKILL; then it ends the server and removes its folder.
- */
-function startWatchdog(pid: number, dir: string): () => void {
-  const script = `
-    read -r word
-    [ "$word" = dismissed ] && exit
-    kill -QUIT "$1" 2>/dev/null
-    tries=0
-    while kill -0 "$1" 2>/dev/null && [ "$tries" -lt 100 ]; do
-      tries=$((tries + 1))
-      sleep 0.05
-    done
-    kill -KILL "$1" 2>/dev/null
-    rm -rf "$2"`
-  const watchdog = spawn('/bin/sh', ['-c', script, 'sh', String(pid), dir], {
-    cwd: '/',
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  })
-  watchdog.unref()
-  if (watchdog.stdin instanceof Socket) watchdog.stdin.unref()
-  return () => watchdog.stdin.end('dismissed\n')
 }

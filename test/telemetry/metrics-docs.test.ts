@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import t from 'tap'
 import { AuthenticationFailedError } from '../../src/auth/auth-errors.ts'
+import { RecordRefusedError } from '../../src/catalog/catalog-errors.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { readMetrics } from './metrics-text.ts'
 
@@ -18,7 +19,7 @@ function readRows(): ReadonlyMap<string, readonly string[]> {
 
 /** A page on which every metric of ours has a sample, so that its labels can be seen. */
 async function fullPage() {
-  const { poolObserver, sessionObserver, ...metrics } = drivable()
+  const { poolObserver, sessionObserver, catalogObserver, ...metrics } = drivable()
   const error = new AuthenticationFailedError('app', 'wrongPassword')
   sessionObserver.refused(error)
   poolObserver.serverOpened('a', 1)
@@ -26,6 +27,8 @@ async function fullPage() {
   poolObserver.serverClosed('a', 'idle')
   poolObserver.checkedOut('a', 1)
   poolObserver.checkoutRefused('a', error)
+  catalogObserver.lookedUp('redis', 'hit', 1)
+  catalogObserver.recordRefused(new RecordRefusedError('tenant acme: no such key'))
   return readMetrics(await metrics.text())
 }
 
@@ -47,8 +50,15 @@ function drivable() {
     isDraining: () => false,
     catalogTenants: () => 1,
   })
-  const { poolObserver, sessionObserver } = metrics
-  return { poolObserver, sessionObserver, text: () => metrics.text() }
+  metrics.watchCatalog(() => ({
+    isRedisUp: true,
+    isSourceUp: true,
+    breakers: { redis: 'closed', postgres: 'closed' },
+    entries: 1,
+    bytes: 1,
+  }))
+  const { poolObserver, sessionObserver, catalogObserver } = metrics
+  return { poolObserver, sessionObserver, catalogObserver, text: () => metrics.text() }
 }
 
 const rows = readRows()

@@ -1,9 +1,10 @@
+import type { SettingPart } from '../../catalog/documents/problems.ts'
+import { type SettingPath, valueAt } from '../../catalog/documents/setting-path.ts'
 import type { ConfigProblem } from '../config-errors.ts'
 import { coerceText, type Override, readOverrides } from './environment.ts'
 import { createReferenceResolver } from './references.ts'
-import { type SettingPath, valueAt } from './setting-path.ts'
 import { schemaAt, settingPaths } from './setting-paths.ts'
-import { readYaml, type SettingPart, type YamlSource } from './yaml-source.ts'
+import { readYaml, type YamlSource } from './yaml-source.ts'
 
 /** Where a setting was given. */
 export type SettingPlace = Pick<ConfigProblem, 'source' | 'line' | 'column'>

@@ -1,7 +1,7 @@
+import { nearestName } from '../../base/nearest-name.ts'
+import type { SettingPath } from '../../catalog/documents/setting-path.ts'
 import type { ConfigProblem } from '../config-errors.ts'
-import { nearestName } from '../nearest-name.ts'
 import type { ReferenceResolver } from './references.ts'
-import type { SettingPath } from './setting-path.ts'
 import { type SchemaNode, type SettingRow, schemaAt, settingPaths } from './setting-paths.ts'
 import { readYaml, type YamlSource } from './yaml-source.ts'
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isAbsolute } from 'node:path'
-import type { Finding } from '../config-errors.ts'
+import type { Finding } from '../../catalog/documents/problems.ts'
 
 interface Missing extends Finding {
   readonly kind: 'missing'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { configSchema } from '../records/record-schema.ts'
-import type { SettingPath } from './setting-path.ts'
+import type { SettingPath } from '../../catalog/documents/setting-path.ts'
+import { configSchema } from '../config-schema.ts'
 
 /** One setting, as `docs/config.md` and the environment know it. */
 export interface SettingRow {

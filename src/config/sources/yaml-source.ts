@@ -10,12 +10,10 @@ import {
   parseDocument,
   visit,
 } from 'yaml'
+import type { SettingPart } from '../../catalog/documents/problems.ts'
+import { formatPath, type SettingPath } from '../../catalog/documents/setting-path.ts'
 import type { ConfigProblem } from '../config-errors.ts'
 import type { ReferenceResolver } from './references.ts'
-import { formatPath, type SettingPath } from './setting-path.ts'
-
-/** Whether a problem lies in a setting's key or in its value. */
-export type SettingPart = 'key' | 'value'
 
 /** Counted from 1. */
 export interface TextPosition {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type NetConnectOpts, type Socket } from 'node:net'
+import { type DeadlineOptions, reasonOf, withDeadline } from '../../base/deadline.ts'
 import { type ServerAddress, ServerUnreachableError } from '../server-errors.ts'
-import { type DeadlineOptions, reasonOf, withDeadline } from './deadline.ts'
 
 /** How long a silent connection stays before the system asks whether the server is still there. */
 const KEEP_ALIVE_AFTER_MS = 60_000

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
+import { reasonOf } from '../../base/deadline.ts'
 import { MessageBuffer, type WireMessage } from '../../wire/message-buffer.ts'
 import { type ServerAddress, ServerUnreachableError } from '../server-errors.ts'
-import { reasonOf } from './deadline.ts'
 
 /** No message of a login comes near this; a peer that isn't Postgres may claim any length. */
 const MAX_MESSAGE_BYTES = 1024 * 1024

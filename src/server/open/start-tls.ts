@@ -1,10 +1,10 @@
 import { isIP, type Socket } from 'node:net'
 import { checkServerIdentity, connect, type TLSSocket } from 'node:tls'
+import { reasonOf } from '../../base/deadline.ts'
 import type { ServerTls } from '../../catalog/route.ts'
 import { sslRequest } from '../../wire/frontend-messages.ts'
 import { ALPN_PROTOCOL } from '../../wire/startup-packet.ts'
 import { type ServerAddress, ServerLoginError, ServerUnreachableError } from '../server-errors.ts'
-import { reasonOf } from './deadline.ts'
 import { destroyQuietly } from './dial.ts'
 import { secureContextOf } from './tls-settings.ts'
 

@@ -9,6 +9,7 @@ import { authorizeReplication } from '../../tenancy/replication.ts'
 import type { Claim } from '../../tenancy/tag.ts'
 import { readClaim } from '../../tenancy/tag.ts'
 import type { FirstPacket } from '../../wire/startup-packet.ts'
+import type { Credential } from '../follow/credential.ts'
 import { TenantSuspendedError } from '../session-errors.ts'
 import type { SessionOptions, SessionParts } from '../session-parts.ts'
 import type { ClientChannel } from './client-channel.ts'
@@ -19,6 +20,9 @@ export interface Admitted {
   readonly route: Route
   readonly link: Link
   readonly claim: Claim
+  readonly credential: Credential
+  /** Changes of the catalog that had been heard of when the route was resolved. */
+  readonly since: number
 }
 
 /** A client that asks to come in, and what decides it. */
@@ -41,17 +45,23 @@ export async function admit(applicant: Applicant, parts: SessionParts): Promise<
   const answer = versionAnswer(packet)
   if (answer !== undefined) channel.send(answer)
   const claim = readClaim(packet.parameters, options.tag, channel.tlsNames)
-  const route = await prove(applicant, claim, parts)
+  const proven = await prove(applicant, claim, parts)
+  const { route } = proven
   if (claim.replication !== 'none') authorizeReplication(claim.replication, route.replication)
   const settings = admitClientSettings(claim.settings, route.tenancy)
-  return { route, claim, link: buildLink(route, settings) }
+  return { ...proven, claim, link: buildLink(route, settings) }
 }
 
-async function prove(applicant: Applicant, claim: Claim, parts: SessionParts): Promise<Route> {
+async function prove(
+  applicant: Applicant,
+  claim: Claim,
+  parts: SessionParts,
+): Promise<Pick<Admitted, 'route' | 'credential' | 'since'>> {
   const { channel, options } = applicant
   const { login, tenant } = claim
   const source = { address: channel.address, tenant }
   await pause(parts.loginBackoff.delayMs(source), applicant.signal, parts)
+  const since = parts.follower.changes
   const resolution = await parts.catalog.resolve({ login, tenant })
   try {
     const secrets = parts.authQueries
@@ -60,7 +70,8 @@ async function prove(applicant: Applicant, claim: Claim, parts: SessionParts): P
     parts.loginBackoff.succeeded(source)
     if (resolution.kind === 'route' && resolution.isSuspended)
       throw new TenantSuspendedError(tenant)
-    return routeOfSession(route, proof)
+    const credential = { method: options.auth.method, secret: resolution.secret }
+    return { route: routeOfSession(route, proof), credential, since }
   } catch (error) {
     if (error instanceof AuthenticationFailedError) parts.loginBackoff.failed(source)
     throw error

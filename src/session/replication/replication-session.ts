@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { routeWithProofOf } from '../../auth/client-proof.ts'
 import type { ProxyError } from '../../base/proxy-error.ts'
 import type { CancelTarget } from '../../cancel/cancel-keys.ts'
 import { forwardCancel } from '../../cancel/forward-cancel.ts'
@@ -6,9 +7,23 @@ import type { Route } from '../../catalog/route.ts'
 import { endSocket } from '../../server/end-socket.ts'
 import type { OpenedServer } from '../../server/open/login.ts'
 import { ServerLostError } from '../../server/server-errors.ts'
-import type { ReplicationMode } from '../../tenancy/replication.ts'
+import type { Link } from '../../tenancy/link.ts'
+import {
+  isReplicationAllowed,
+  type ReplicationMode,
+  type ReplicationPolicy,
+} from '../../tenancy/replication.ts'
+import type { TenantName } from '../../tenancy/tenant-name.ts'
 import { endClient } from '../end-client.ts'
-import { foreseen, ShutdownError } from '../session-errors.ts'
+import type { Credential } from '../follow/credential.ts'
+import { Parting } from '../follow/parting.ts'
+import { isSamePlace } from '../follow/residence.ts'
+import {
+  foreseen,
+  SessionMovedError,
+  SessionRevokedError,
+  ShutdownError,
+} from '../session-errors.ts'
 import type { SessionParts } from '../session-parts.ts'
 import type { OpenSession } from '../sessions.ts'
 import { ReplicationReplies } from './replication-replies.ts'
@@ -19,6 +34,11 @@ import { moveReplication, type ReplicationState } from './replication-state.ts'
 export interface ReplicationAdmission {
   readonly id: number
   readonly route: Route
+  readonly link: Link
+  readonly mode: ReplicationMode
+  readonly credential: Credential
+  /** Changes of the catalog that had been heard of when the route was resolved. */
+  readonly since: number
   /** What the tenant may replicate. */
   readonly allowed: ReplicationMode
   /** The server connection: it is this session's alone. */
@@ -42,6 +62,8 @@ export class ReplicationSession implements OpenSession, CancelTarget {
   #state: ReplicationState = { kind: 'open' }
   #cancelId = 0
   #isCanceling = false
+  /** The catalog ends it, or leads elsewhere: it goes when the grace is over. */
+  #parting: Parting | undefined
 
   constructor(client: Socket, admission: ReplicationAdmission, parts: SessionParts) {
     this.#client = client
@@ -61,11 +83,24 @@ export class ReplicationSession implements OpenSession, CancelTarget {
     this.#cancelId = cancelId
     this.#listen()
     this.#parts.sessions.add(this)
+    this.#parts.follower.admitted(this, this.#admission.since)
     const early = this.#admission.opened.rest
     if (early.length > 0) this.#replied(early)
     if (rest.length > 0) this.#requested(rest)
     this.#server.resume()
     this.#client.resume()
+  }
+
+  get tenant(): TenantName {
+    return this.#admission.route.tenant
+  }
+
+  get login(): string {
+    return this.#admission.route.login
+  }
+
+  get credential(): Credential {
+    return this.#admission.credential
   }
 
   /** Cancels the command that runs at this moment, if any. Never throws. */
@@ -87,6 +122,27 @@ export class ReplicationSession implements OpenSession, CancelTarget {
   /** The proxy shuts down: such a session has no end of its own to wait for. */
   drain(): void {
     this.#sendAway(new ShutdownError())
+  }
+
+  /** It can't be moved: where another place, or less of a right, is meant, it ends. */
+  follow(route: Route): void {
+    const { route: before, mode, allowed } = this.#admission
+    const next = routeWithProofOf(before, route)
+    if (!isReplicationAllowed(mode, route.replication)) {
+      this.dismiss(new SessionRevokedError('replicationNotAllowed'))
+    } else if (next === undefined || !isSamePlace(this.#admission, next)) {
+      this.dismiss(new SessionMovedError('it is a replication connection'))
+    } else if (rightsOf(route.replication) !== allowed) {
+      this.dismiss(new SessionRevokedError('replicationNotAllowed'))
+    } else this.#stay()
+  }
+
+  dismiss(error: ProxyError): void {
+    if (this.#state.kind === 'closed' || this.#parting !== undefined) return
+    const parting = new Parting(error, 'revoked')
+    this.#parting = parting
+    const { clock, options } = this.#parts
+    parting.begin(options().changeGraceMs, clock, () => this.#graceOver(error))
   }
 
   /** Goes now, whatever it is doing. */
@@ -130,6 +186,18 @@ export class ReplicationSession implements OpenSession, CancelTarget {
     if (this.#state.kind === 'stopping' && this.#replies.isWhole) this.#close(this.#state.error)
   }
 
+  /** A client that does not read holds up the end of a message: not for long. */
+  #graceOver(error: ProxyError): void {
+    this.#sendAway(error)
+    if (this.#state.kind !== 'stopping') return
+    this.#parts.clock.after(this.#admission.cancelMs, () => this.#close(error))
+  }
+
+  #stay(): void {
+    this.#parting?.withdraw()
+    this.#parting = undefined
+  }
+
   #serverGone(reason: string, cause?: unknown): void {
     const state = this.#state
     if (state.kind === 'leaving') this.#close(undefined)
@@ -151,6 +219,7 @@ export class ReplicationSession implements OpenSession, CancelTarget {
     const { cancelKeys, sessions, replicationGate, tenantGate, observer } = this.#parts
     const { tenant } = this.#admission.route
     this.#move({ kind: 'closed' })
+    this.#stay()
     this.#log(error)
     endSocket(this.#server)
     endClient(this.#client, this.#isSayable(error) ? error : undefined)
@@ -186,6 +255,11 @@ export class ReplicationSession implements OpenSession, CancelTarget {
   #move(next: ReplicationState): void {
     this.#state = moveReplication(this.#state, next)
   }
+}
+
+/** What the commands of a replication connection are checked against. */
+export function rightsOf({ allowed }: ReplicationPolicy): ReplicationMode {
+  return allowed === 'physical' ? 'physical' : 'database'
 }
 
 /** Whether the socket takes more at once. */

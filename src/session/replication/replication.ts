@@ -12,7 +12,7 @@ import { greeting } from '../login/greeting.ts'
 import { isOfClient } from '../login/take-seat.ts'
 import { ClientGoneError, ClientSettingError, ShutdownError } from '../session-errors.ts'
 import type { SessionOptions, SessionParts } from '../session-parts.ts'
-import { ReplicationSession } from './replication-session.ts'
+import { type ReplicationAdmission, ReplicationSession, rightsOf } from './replication-session.ts'
 
 /** What Postgres calls each mode in a startup packet. */
 const PARAMETER = { database: 'database', physical: 'true' } as const
@@ -82,7 +82,7 @@ function refusalOf(error: unknown, { link }: Admitted): unknown {
 
 function join(
   arrival: ReplicationArrival & { readonly opened: OpenedServer },
-  { route }: Admitted,
+  { route, link, credential, since }: Admitted,
   parts: SessionParts,
 ): void {
   const { id, channel, mode, opened, options } = arrival
@@ -91,8 +91,11 @@ function join(
     destroyQuietly(opened.socket)
     throw socket.destroyed ? new ClientGoneError() : new ShutdownError()
   }
-  const allowed = route.replication.allowed === 'physical' ? 'physical' : 'database'
-  const admission = { id, route, allowed, opened, cancelMs: options.cancelMs } as const
+  const admission: ReplicationAdmission = {
+    ...{ id, route, link, mode, credential, since, opened },
+    allowed: rightsOf(route.replication),
+    cancelMs: options.cancelMs,
+  }
   const session = new ReplicationSession(socket, admission, parts)
   const { processId, parameters, notices } = opened
   const key = parts.cancelKeys.issue(session, { processId, keyBytes: arrival.keyBytes })

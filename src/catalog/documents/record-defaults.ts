@@ -1,0 +1,14 @@
+import type { AuthMethod } from '../login.ts'
+import type { PoolPolicy, SessionTimeouts } from '../route.ts'
+
+/** What holds for a record that does not say otherwise. */
+export interface RecordDefaults {
+  readonly auth: { readonly method: AuthMethod }
+  readonly pool: PoolPolicy
+  readonly timeouts: SessionTimeouts
+  readonly limits: {
+    readonly maxClientsPerTenant: number
+    readonly maxReplicationPerTenant: number
+  }
+  readonly tenancy: { readonly setting: string }
+}

@@ -1,0 +1,190 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../../base/clock.ts'
+import type { CatalogEntry, CatalogName } from '../entry.ts'
+
+/** Bounds and lifetimes of what is held in memory. */
+export interface MemoryOptions {
+  readonly maxEntries: number
+  readonly maxBytes: number
+  /** An entry is asked for again after so long, in ms. */
+  readonly ttlMs: number
+  /** The same for the knowledge that there is no such name. */
+  readonly negativeTtlMs: number
+}
+
+/**
+ * How far an entry may be relied on.
+ *
+ * - `fresh`: it holds.
+ * - `ageing`: it holds, and is to be read again meanwhile.
+ * - `due`: it holds no more, unless nobody can be asked.
+ */
+export type Standing = 'fresh' | 'ageing' | 'due'
+
+/** An entry as it stands now. */
+export interface Held {
+  readonly entry: CatalogEntry
+  readonly standing: Standing
+  /** Since it was read from the source, in ms. */
+  readonly ageMs: number
+  /** Nobody could be asked a moment ago: it serves until somebody is asked again. */
+  readonly isStale: boolean
+}
+
+/** When, and in which of the cache's eras, an entry was read. */
+export interface ReadingTime {
+  readonly ageMs: number
+  readonly era: number
+}
+
+interface Item {
+  readonly entry: CatalogEntry
+  readonly readAtMs: number
+  readonly ageingAtMs: number
+  readonly dueAtMs: number
+  readonly era: number
+  isVoid: boolean
+  /** It serves as it is until then, past its time. */
+  staleUntilMs: number
+}
+
+/** Of a name that changed while nothing of it was held. More than can change within one lookup. */
+const MAX_MINIMUMS = 10_000
+/** An entry is read again between these shares of its time, so that not all proxies do so at once. */
+const AGEING_FROM = 0.5
+const AGEING_SPREAD = 0.25
+/** By how much of its time a negative entry may live shorter. */
+const NEGATIVE_JITTER = 0.2
+/** A document as JSON, and the objects that are made of it. Found by measuring. */
+const BYTES_PER_CHARACTER = 4
+const BYTES_PER_ENTRY = 1000
+
+/**
+ * What this process knows of tenants and logins: bounded, with times, and void as soon as a change
+ * is told. Names that do not exist are apart from those that do, so that nobody can push tenants
+ * out by asking for others.
+ */
+export class MemoryCache {
+  readonly #options: MemoryOptions
+  readonly #clock: Clock
+  readonly #known: LRUCache<string, Item>
+  readonly #absent: LRUCache<string, Item>
+  /** By name: entries older than this version are known to be superseded. */
+  readonly #minimums = new LRUCache<string, number>({ max: MAX_MINIMUMS })
+  #floor = 0
+  #era = 0
+
+  constructor(options: MemoryOptions, clock: Clock) {
+    const { maxEntries, maxBytes } = options
+    this.#options = options
+    this.#clock = clock
+    this.#known = new LRUCache({ max: maxEntries, maxSize: maxBytes, sizeCalculation: sizeOf })
+    this.#absent = new LRUCache({ max: maxEntries })
+  }
+
+  /** Entries that are held, also of names that do not exist. */
+  get count(): number {
+    return this.#known.size + this.#absent.size
+  }
+
+  /** About so much memory do they take. */
+  get bytes(): number {
+    return this.#known.calculatedSize + this.#absent.size * BYTES_PER_ENTRY
+  }
+
+  /** Grows when everything becomes doubtful: what was read before is not relied on. */
+  get era(): number {
+    return this.#era
+  }
+
+  find(name: CatalogName): Held | undefined {
+    const key = keyOf(name)
+    const item = this.#known.get(key) ?? this.#absent.get(key)
+    if (item === undefined) return undefined
+    const nowMs = this.#clock.nowMs()
+    const standing = this.#standingOf(item, name, nowMs)
+    const isStale = standing === 'due' && nowMs < item.staleUntilMs
+    return { entry: item.entry, standing, ageMs: nowMs - item.readAtMs, isStale }
+  }
+
+  /** Holds an entry, unless a newer one is held. */
+  keep(name: CatalogName, entry: CatalogEntry, { ageMs, era }: ReadingTime): void {
+    const key = keyOf(name)
+    const held = this.#known.peek(key) ?? this.#absent.peek(key)
+    if (held !== undefined && held.entry.asOf > entry.asOf) return
+    const readAtMs = this.#clock.nowMs() - ageMs
+    const item: Item = {
+      entry,
+      readAtMs,
+      ...this.#timesOf(entry, readAtMs),
+      era,
+      isVoid: false,
+      staleUntilMs: 0,
+    }
+    const [here, there] =
+      entry.kind === 'absent' ? [this.#absent, this.#known] : [this.#known, this.#absent]
+    there.delete(key)
+    here.set(key, item)
+  }
+
+  /** What is held of the name serves as it is for a while. */
+  rest(name: CatalogName, restMs: number): void {
+    const item = this.#known.peek(keyOf(name))
+    if (item !== undefined) item.staleUntilMs = this.#clock.nowMs() + restMs
+  }
+
+  /** @param version - Entries older than this are superseded; `undefined`: it can't be told which. */
+  voidName(name: CatalogName, version: number | undefined): void {
+    const key = keyOf(name)
+    if (version !== undefined) {
+      this.#minimums.set(key, Math.max(version, this.#minimums.get(key) ?? 0))
+      return
+    }
+    const item = this.#known.peek(key) ?? this.#absent.peek(key)
+    if (item !== undefined) item.isVoid = true
+  }
+
+  /** @param version - As for `voidName`, of all names. */
+  voidAll(version: number | undefined): void {
+    if (version === undefined) this.#era += 1
+    else this.#floor = Math.max(this.#floor, version)
+  }
+
+  /** Entries of the name that are older than this version must not be relied on. */
+  minimumOf(name: CatalogName): number {
+    return Math.max(this.#floor, this.supersededBelow(name))
+  }
+
+  /** Entries of the name that are older than this version are known to be wrong. */
+  supersededBelow(name: CatalogName): number {
+    return this.#minimums.get(keyOf(name)) ?? 0
+  }
+
+  #standingOf(item: Item, name: CatalogName, nowMs: number): Standing {
+    const isOld = item.era !== this.#era || item.entry.asOf < this.minimumOf(name)
+    if (item.isVoid || isOld || nowMs >= item.dueAtMs) return 'due'
+    return nowMs >= item.ageingAtMs ? 'ageing' : 'fresh'
+  }
+
+  #timesOf(entry: CatalogEntry, readAtMs: number): Pick<Item, 'ageingAtMs' | 'dueAtMs'> {
+    const { ttlMs, negativeTtlMs } = this.#options
+    if (entry.kind === 'absent') {
+      const dueAtMs = readAtMs + negativeTtlMs * (1 - NEGATIVE_JITTER * Math.random())
+      return { ageingAtMs: dueAtMs, dueAtMs }
+    }
+    return { ageingAtMs: readAtMs + youthOf(ttlMs), dueAtMs: readAtMs + ttlMs }
+  }
+}
+
+/** How long an entry that holds for `ttlMs` is not read again, in ms; drawn anew each time. */
+export function youthOf(ttlMs: number): number {
+  return ttlMs * (AGEING_FROM + AGEING_SPREAD * Math.random())
+}
+
+export function keyOf({ kind, name }: CatalogName): string {
+  return `${kind}:${name}`
+}
+
+function sizeOf({ entry }: Item): number {
+  return BYTES_PER_ENTRY + BYTES_PER_CHARACTER * JSON.stringify(entry).length
+}
