@@ -9,7 +9,7 @@ export interface RouteRequest {
 }
 
 /** Why a request leads nowhere. For the log and a metric, never for the client. */
-export type RefusalReason = 'unknownTenant' | 'unknownLogin' | 'notGranted'
+export type RefusalReason = 'unknownTenant' | 'unknownLogin' | 'notGranted' | 'brokenRecord'
 
 /**
  * The catalog's answer. A refusal still goes through authentication (against `secret` when the

@@ -21,8 +21,9 @@ export interface VersionedTenant {
 
 /** What was found of a request's two names. */
 export interface Finds {
-  readonly grant: Grant | undefined
-  readonly tenant: VersionedTenant | undefined
+  /** `broken`: there is one, and it makes no sense. */
+  readonly grant: Grant | 'broken' | undefined
+  readonly tenant: VersionedTenant | 'broken' | undefined
   /** What an unknown login has to be checked against, to look like those that are known. */
   readonly secretOfUnknown: SecretSource | undefined
 }
@@ -30,7 +31,9 @@ export interface Finds {
 /** What a login and a tenant lead to together. */
 export function decide({ login }: RouteRequest, finds: Finds): Resolution {
   const { grant, tenant, secretOfUnknown } = finds
+  if (grant === 'broken') return refused('brokenRecord', secretOfUnknown)
   if (grant === undefined) return refused('unknownLogin', secretOfUnknown)
+  if (tenant === 'broken') return refused('brokenRecord', grant.secret)
   if (tenant === undefined) return refused('unknownTenant', grant.secret)
   if (!isGranted(grant, tenant)) return refused('notGranted', grant.secret)
   return {

@@ -40,13 +40,13 @@ const SAMPLE = parseTenantName('tenant')
  * Answers at once and never fails.
  */
 export class FileCatalog implements Catalog {
-  /** Counts loads. One counter for all tenants: one that is removed and comes back is still newer. */
-  #generation = 1
+  /** One counter for all tenants: one that is removed and comes back is still newer. */
+  #version = 1
   #snapshot: Snapshot
 
   /** @param records - Kept, not copied: they must be frozen. */
   constructor(records: CatalogRecords) {
-    this.#snapshot = snapshotOf(records, undefined, this.#generation)
+    this.#snapshot = snapshotOf(records, undefined, this.#version)
   }
 
   resolve(request: RouteRequest): Promise<Resolution> {
@@ -91,6 +91,12 @@ export class FileCatalog implements Catalog {
     return found && record && { record, version: found.version, logins: [] }
   }
 
+  /** A version that no record of this process has had. */
+  nextVersion(): number {
+    this.#version += 1
+    return this.#version
+  }
+
   /** The records of all tenants, in the order in which they were given. */
   tenants(): TenantRecord[] {
     return Array.from(this.#snapshot.tenants.values(), ({ record }) => record)
@@ -102,9 +108,8 @@ export class FileCatalog implements Catalog {
    * higher than all before.
    */
   replace(records: CatalogRecords): FileChange {
-    this.#generation += 1
     const old = this.#snapshot
-    this.#snapshot = snapshotOf(records, old, this.#generation)
+    this.#snapshot = snapshotOf(records, old, this.nextVersion())
     return compare(old, this.#snapshot)
   }
 }
@@ -112,14 +117,14 @@ export class FileCatalog implements Catalog {
 function snapshotOf(
   { logins, tenants, templates }: CatalogRecords,
   old: Snapshot | undefined,
-  generation: number,
+  version: number,
 ): Snapshot {
   return {
     ...indexLogins(logins),
-    tenants: indexTenants(tenants, old, generation),
+    tenants: indexTenants(tenants, old, version),
     templates: templates.map((record) => {
       const before = old?.templates.find((one) => isSameTemplate(one.record, record))
-      return before === undefined ? { record, version: generation } : { ...before, record }
+      return before === undefined ? { record, version } : { ...before, record }
     }),
   }
 }
@@ -145,13 +150,13 @@ function indexLogins(logins: readonly LoginRecord[]): Omit<Snapshot, 'tenants' |
 function indexTenants(
   records: readonly TenantRecord[],
   old: Snapshot | undefined,
-  generation: number,
+  version: number,
 ): Map<TenantName, VersionedTenant> {
   const tenants = new Map<TenantName, VersionedTenant>()
   for (const record of records) {
     const before = old?.tenants.get(record.name)
     const isSame = before !== undefined && isDeepStrictEqual(before.record, record)
-    tenants.set(record.name, isSame ? before : { record, version: generation, logins: [] })
+    tenants.set(record.name, isSame ? before : { record, version, logins: [] })
   }
   return tenants
 }

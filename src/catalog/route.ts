@@ -111,6 +111,6 @@ export interface Route {
   /** Most client sessions of the tenant in this process; `0` means no limit. */
   readonly maxClients: number
   readonly replication: ReplicationPolicy
-  /** Grows with every change of the tenant's record. */
+  /** Another one with every change of the tenant's record, and a higher one. Of this process alone. */
   readonly version: number
 }

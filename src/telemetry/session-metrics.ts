@@ -11,6 +11,7 @@ const AUTH_FAILURE_REASONS: Readonly<Record<AuthFailureReason, 0>> = {
   unknownTenant: 0,
   unknownLogin: 0,
   notGranted: 0,
+  brokenRecord: 0,
   wrongPassword: 0,
   wrongCertificate: 0,
   passwordExpired: 0,

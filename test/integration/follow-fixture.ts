@@ -7,6 +7,9 @@ import { until } from '../support/until.ts'
 
 export type Entry = Readonly<Record<string, unknown>>
 
+/** One test on a server that is there. */
+export type Scene = (t: Test, server: PostgresServer) => Promise<void>
+
 /** Longer than any test: what waits for it stays. */
 export const LONG_MS = 60_000
 
@@ -134,4 +137,15 @@ export async function bystander(town: Town, tenant: string): Promise<() => Promi
     await client.end()
     return isSame && isKept
   }
+}
+
+/** With it the file has another password for every login. */
+export const OTHER_PASSWORD: Entry = {
+  logins: [{ user: 'app', password: 'another', tenants: '*' }],
+}
+
+/** Processes that sleep for the test, among those of a server. */
+export async function sleepers(server: PostgresServer): Promise<number> {
+  const text = `SELECT FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60%' AND state = 'active' AND pid <> pg_backend_pid()`
+  return (await sql(server, 'postgres', text)).length
 }

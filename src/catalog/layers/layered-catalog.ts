@@ -9,6 +9,7 @@ import type { RecordBuilder } from '../documents/record-builder.ts'
 import type { LoginDocument, TenantDocument } from '../entry.ts'
 import type { FileCatalog } from '../file-catalog.ts'
 import type { Found, Lookups } from './lookups.ts'
+import type { KnownEntry } from './record-layers.ts'
 
 /** What a catalog of several layers is made of. */
 export interface LayeredCatalogParts {
@@ -38,8 +39,8 @@ export interface Explanation {
   readonly findings: readonly Finding[]
 }
 
-/** What a document makes; `undefined` when it is of no use. */
-type Made<Thing> = { readonly thing: Thing | undefined }
+/** What a document makes, if it makes sense. */
+type Made<Thing> = Thing | 'broken'
 
 /** Tenants whose last record is compared with the next one. */
 const MAX_REMEMBERED = 10_000
@@ -88,7 +89,7 @@ export class LayeredCatalog implements Catalog {
     return { resolution: decide(request, finds), findings }
   }
 
-  async #grantOf(login: string, findings: Finding[]): Promise<Grant | undefined> {
+  async #grantOf(login: string, findings: Finding[]): Promise<Made<Grant> | undefined> {
     const { file, lookups } = this.#parts
     const listed = file.grant(login)
     if (listed !== undefined) {
@@ -97,12 +98,15 @@ export class LayeredCatalog implements Catalog {
     }
     const found = await lookups.find({ kind: 'login', name: login })
     const { entry } = found
-    const grant = entry.kind === 'login' ? this.#makeGrant(entry.document) : undefined
-    findings.push(findingOf('login', login, { found, isMade: grant !== undefined }))
+    const grant = entry.kind === 'login' ? this.#makeGrant(entry.document) : blank(entry)
+    findings.push(findingOf('login', login, { found, isBroken: grant === 'broken' }))
     return grant ?? file.grantOfOthers
   }
 
-  async #tenantOf(name: TenantName, findings: Finding[]): Promise<VersionedTenant | undefined> {
+  async #tenantOf(
+    name: TenantName,
+    findings: Finding[],
+  ): Promise<Made<VersionedTenant> | undefined> {
     const { file, lookups } = this.#parts
     const listed = file.tenant(name)
     if (listed !== undefined) {
@@ -111,33 +115,35 @@ export class LayeredCatalog implements Catalog {
     }
     const found = await lookups.find({ kind: 'tenant', name })
     const { entry } = found
-    const tenant = entry.kind === 'tenant' ? this.#makeTenant(name, entry.document) : undefined
-    findings.push(findingOf('tenant', name, { found, isMade: tenant !== undefined }))
-    return entry.kind === 'tenant' ? tenant : file.templateTenant(name)
+    const tenant = entry.kind === 'tenant' ? this.#makeTenant(name, entry.document) : blank(entry)
+    findings.push(findingOf('tenant', name, { found, isBroken: tenant === 'broken' }))
+    return tenant ?? file.templateTenant(name)
   }
 
-  #makeTenant(name: TenantName, document: TenantDocument): VersionedTenant | undefined {
+  #makeTenant(name: TenantName, document: TenantDocument): Made<VersionedTenant> {
     let made = this.#tenants.get(document)
     if (made === undefined) {
       made = this.#attempt(() => this.#versioned(name, document))
       this.#tenants.set(document, made)
     }
-    return made.thing
+    return made
   }
 
-  /** An equal record keeps its version: sessions and server connections go by it. */
+  /**
+   * An equal record keeps its version: sessions and server connections go by it. Versions of the
+   * source would not do, as they go back with a backup.
+   */
   #versioned(name: TenantName, document: TenantDocument): VersionedTenant {
     const record = this.#builder.tenant(name, document)
     const last = this.#last.get(name)
     const isSame = last !== undefined && isDeepStrictEqual(last.record, record)
-    const version = Math.max(document.tenant.version, document.server?.version ?? 0)
-    const { logins } = document
-    const now = isSame ? { ...last, logins } : { record, version, logins }
+    const version = isSame ? last.version : this.#parts.file.nextVersion()
+    const now = { record: isSame ? last.record : record, version, logins: document.logins }
     this.#last.set(name, now)
     return now
   }
 
-  #makeGrant(document: LoginDocument): Grant | undefined {
+  #makeGrant(document: LoginDocument): Made<Grant> {
     let made = this.#grants.get(document)
     if (made === undefined) {
       made = this.#attempt(() => ({
@@ -147,16 +153,16 @@ export class LayeredCatalog implements Catalog {
       }))
       this.#grants.set(document, made)
     }
-    return made.thing
+    return made
   }
 
   #attempt<Thing>(make: () => Thing): Made<Thing> {
     try {
-      return { thing: make() }
+      return make()
     } catch (error) {
       if (!(error instanceof RecordRefusedError)) throw error
       this.#parts.refused(error)
-      return { thing: undefined }
+      return 'broken'
     }
   }
 }
@@ -168,9 +174,15 @@ function inFile(kind: Finding['kind'], name: string, version: number): Finding {
 function findingOf(
   kind: Finding['kind'],
   name: string,
-  { found, isMade }: { readonly found: Found; readonly isMade: boolean },
+  { found, isBroken }: { readonly found: Found; readonly isBroken: boolean },
 ): Finding {
   const { entry, layer, isStale, ageMs } = found
-  const result = entry.kind === 'absent' ? 'absent' : isMade ? 'found' : 'refused'
+  const known = isBroken ? 'refused' : 'found'
+  const result = entry.kind === 'absent' ? 'absent' : known
   return { name, kind, layer, result, isStale, ageMs, version: entry.asOf }
+}
+
+/** There is no such name, or what its source says of it makes no sense. */
+function blank(entry: KnownEntry): 'broken' | undefined {
+  return entry.kind === 'refused' ? 'broken' : undefined
 }

@@ -11,7 +11,13 @@ import type { CatalogChange } from '../change.ts'
 import type { CatalogEntry, CatalogName } from '../entry.ts'
 import { CacheHerald } from './cache-herald.ts'
 import { type Held, keyOf, type MemoryCache, youthOf } from './memory-cache.ts'
-import type { CachedEntry, RecordCache, RecordSource } from './record-layers.ts'
+import {
+  type CachedEntry,
+  isBlank,
+  type KnownEntry,
+  type RecordCache,
+  type RecordSource,
+} from './record-layers.ts'
 
 /** How lookups are made. Times in ms. */
 export interface LookupOptions {
@@ -39,7 +45,7 @@ export interface LookupParts {
 
 /** What was found, and where. */
 export interface Found {
-  readonly entry: CatalogEntry
+  readonly entry: KnownEntry
   readonly layer: CatalogLayer
   /** Since it was read from the source. */
   readonly ageMs: number
@@ -162,7 +168,7 @@ export class Lookups {
       // As old as the question: what changed while it was answered may not be in it.
       const ageMs = this.#parts.clock.nowMs() - startedMs
       memory.keep(name, entry, { ageMs, era })
-      this.#fill(name, entry)
+      if (entry.kind !== 'refused') this.#fill(name, entry)
       return { entry, layer: 'postgres', ageMs, isStale: false }
     } catch (error) {
       return this.#lastKnown(name, { cached, era, error })
@@ -195,7 +201,7 @@ export class Lookups {
     return entry.kind === 'absent' || ageMs < youthOf(this.#options.ttlMs)
   }
 
-  async #askSource(name: CatalogName): Promise<CatalogEntry> {
+  async #askSource(name: CatalogName): Promise<KnownEntry> {
     const { source, memory, clock, examine, refused } = this.#parts
     const startedMs = clock.nowMs()
     const note = (result: LookupResult) => this.#note('postgres', result, clock.nowMs() - startedMs)
@@ -212,7 +218,7 @@ export class Lookups {
     if (outcome.value instanceof RecordRefusedError) {
       note('error')
       refused(outcome.value)
-      return { kind: 'absent', asOf: memory.minimumOf(name) }
+      return { kind: 'refused', asOf: memory.minimumOf(name) }
     }
     note(resultOf(outcome.value, false))
     return examine(name, outcome.value)
@@ -244,7 +250,7 @@ export class Lookups {
   }
 
   #isServable({ entry, ageMs }: Held, name: CatalogName): boolean {
-    if (entry.kind === 'absent' || ageMs > this.#options.maxStaleMs) return false
+    if (isBlank(entry) || ageMs > this.#options.maxStaleMs) return false
     return entry.asOf >= this.#parts.memory.supersededBelow(name)
   }
 
@@ -272,7 +278,7 @@ async function readOrRefuse(
   }
 }
 
-function resultOf(entry: CatalogEntry, isStale: boolean): 'hit' | 'absent' | 'stale' {
+function resultOf(entry: KnownEntry, isStale: boolean): 'hit' | 'absent' | 'stale' {
   if (isStale) return 'stale'
-  return entry.kind === 'absent' ? 'absent' : 'hit'
+  return isBlank(entry) ? 'absent' : 'hit'
 }

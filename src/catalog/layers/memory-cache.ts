@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../base/clock.ts'
-import type { CatalogEntry, CatalogName } from '../entry.ts'
+import type { CatalogName } from '../entry.ts'
+import { isBlank, type KnownEntry } from './record-layers.ts'
 
 /** Bounds and lifetimes of what is held in memory. */
 export interface MemoryOptions {
@@ -23,7 +24,7 @@ export type Standing = 'fresh' | 'ageing' | 'due'
 
 /** An entry as it stands now. */
 export interface Held {
-  readonly entry: CatalogEntry
+  readonly entry: KnownEntry
   readonly standing: Standing
   /** Since it was read from the source, in ms. */
   readonly ageMs: number
@@ -38,7 +39,7 @@ export interface ReadingTime {
 }
 
 interface Item {
-  readonly entry: CatalogEntry
+  readonly entry: KnownEntry
   readonly readAtMs: number
   readonly ageingAtMs: number
   readonly dueAtMs: number
@@ -108,7 +109,7 @@ export class MemoryCache {
   }
 
   /** Holds an entry, unless a newer one is held. */
-  keep(name: CatalogName, entry: CatalogEntry, { ageMs, era }: ReadingTime): void {
+  keep(name: CatalogName, entry: KnownEntry, { ageMs, era }: ReadingTime): void {
     const key = keyOf(name)
     const held = this.#known.peek(key) ?? this.#absent.peek(key)
     if (held !== undefined && held.entry.asOf > entry.asOf) return
@@ -121,8 +122,7 @@ export class MemoryCache {
       isVoid: false,
       staleUntilMs: 0,
     }
-    const [here, there] =
-      entry.kind === 'absent' ? [this.#absent, this.#known] : [this.#known, this.#absent]
+    const [here, there] = isBlank(entry) ? [this.#absent, this.#known] : [this.#known, this.#absent]
     there.delete(key)
     here.set(key, item)
   }
@@ -166,9 +166,9 @@ export class MemoryCache {
     return nowMs >= item.ageingAtMs ? 'ageing' : 'fresh'
   }
 
-  #timesOf(entry: CatalogEntry, readAtMs: number): Pick<Item, 'ageingAtMs' | 'dueAtMs'> {
+  #timesOf(entry: KnownEntry, readAtMs: number): Pick<Item, 'ageingAtMs' | 'dueAtMs'> {
     const { ttlMs, negativeTtlMs } = this.#options
-    if (entry.kind === 'absent') {
+    if (isBlank(entry)) {
       const dueAtMs = readAtMs + negativeTtlMs * (1 - NEGATIVE_JITTER * Math.random())
       return { ageingAtMs: dueAtMs, dueAtMs }
     }

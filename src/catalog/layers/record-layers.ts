@@ -1,5 +1,13 @@
 import type { CatalogEntry, CatalogName } from '../entry.ts'
 
+/** What memory knows of a name. `refused`: the source's record of it makes no sense. */
+export type KnownEntry = CatalogEntry | { readonly kind: 'refused'; readonly asOf: number }
+
+/** Whether there is nothing to be had by the name, as far as is known. */
+export function isBlank(entry: KnownEntry): entry is Exclude<KnownEntry, { document: unknown }> {
+  return entry.kind === 'absent' || entry.kind === 'refused'
+}
+
 /** The authority on names. */
 export interface RecordSource {
   /**

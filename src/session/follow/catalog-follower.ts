@@ -165,8 +165,11 @@ async function tellAll(sessions: readonly OpenSession[], resolution: Resolution)
 }
 
 function tell(session: OpenSession, resolution: Resolution): void {
-  if (resolution.kind === 'refused') session.dismiss(new SessionRevokedError(resolution.reason))
-  else if (resolution.isSuspended) session.dismiss(new SessionSuspendedError())
+  if (resolution.kind === 'refused') {
+    // A slip in a record is no order to go: it keeps out those who come, as its log line says.
+    if (resolution.reason === 'brokenRecord') return
+    session.dismiss(new SessionRevokedError(resolution.reason))
+  } else if (resolution.isSuspended) session.dismiss(new SessionSuspendedError())
   else if (isPasswordChanged(session.credential, resolution.secret)) {
     session.dismiss(new SessionRevokedError('passwordChanged'))
   } else session.follow(resolution.route)

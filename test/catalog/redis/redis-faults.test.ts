@@ -17,6 +17,8 @@ const ACME = tenantName('acme')
 const ENTRY = tenantEntry('acme', 5)
 const ALL = { kind: 'all', version: undefined }
 const FAILED = { code: 'CATALOG_LAYER_FAILED', layer: 'redis' }
+/** Longest wait of a cache whose Redis hangs. */
+const HASTE_MS = 250
 /** For timers of a busy machine. */
 const SLACK_MS = 400
 
@@ -55,16 +57,16 @@ t.test('commands that are under way when Redis is killed fail', async (t) => {
 
 t.test('a Redis that hangs fails in time, is given up, and comes back', async (t) => {
   const server = await serverFor(t)
-  const watched = await cacheOn(t, server.url)
+  const watched = await cacheOn(t, server.url, HASTE_MS)
   const { cache, told, lost } = watched
   await fillQuietly(watched, ACME, ENTRY)
   server.pause()
   const startedMs = performance.now()
   await t.rejects(cache.read(ACME), FAILED)
   const tookMs = performance.now() - startedMs
-  t.ok(tookMs > TIMEOUT_MS - 20 && tookMs < TIMEOUT_MS + SLACK_MS, `${tookMs} ms`)
+  t.ok(tookMs > HASTE_MS - 20 && tookMs < HASTE_MS + SLACK_MS, `${tookMs} ms`)
   await until(() => !cache.isUp)
-  t.ok(performance.now() - startedMs < 1000 + TIMEOUT_MS + 2 * SLACK_MS, 'the heartbeat sees it')
+  t.ok(performance.now() - startedMs < 1000 + HASTE_MS + 2 * SLACK_MS, 'the heartbeat sees it')
   t.strictSame(told.splice(0), [ALL])
   await t.rejects(cache.read(ACME), FAILED)
 

@@ -20,7 +20,8 @@ for (const fault of ['killed', 'hung'] as const) {
     // The first sentinel is not there: the next one is asked.
     const urls = ['redis://127.0.0.1:1', group.sentinel.url]
     const login = { master: 'mymaster', user: undefined, password: undefined }
-    const watched = watchedCache(t, { servers: { kind: 'sentinels', urls, ...login } })
+    const servers = { kind: 'sentinels', urls, ...login } as const
+    const watched = watchedCache(t, { servers, timeoutMs: 500 })
     const { cache, told } = watched
     await until(() => cache.isUp)
     await fillQuietly(watched, ACME, tenantEntry('acme', 5))
