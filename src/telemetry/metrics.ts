@@ -92,7 +92,7 @@ function proxyGauges(registry: Registry): (state: ProxyState) => void {
   })
   const tenants = new Gauge({
     name: 'pgusher_catalog_tenants',
-    help: 'Tenants that the catalog lists.',
+    help: 'Tenants that the configuration file lists.',
     registers,
   })
   const draining = new Gauge({
