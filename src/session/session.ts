@@ -422,6 +422,7 @@ export class Session implements Waiter, OpenSession {
   /** It holds no server connection: what it heard of its route comes into force. */
   #settle(): void {
     if (this.mode === 'session') return
+    if (this.#parting?.kind === 'moved') this.#stay()
     const admission = this.#residence.settle()
     if (admission !== undefined) this.#settleIn(admission)
   }
@@ -495,7 +496,6 @@ export class Session implements Waiter, OpenSession {
     // A client that does not read its replies gets no further request through.
     if (this.#socket.writableNeedDrain) this.#socket.pause()
     lease.release()
-    this.#stay()
     this.#settle()
   }
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { routeOfSession } from '../../src/auth/client-proof.ts'
+import { routeOfSession, routeWithProofOf } from '../../src/auth/client-proof.ts'
 import type { Route } from '../../src/catalog/route.ts'
 import { LOGIN, ROUTE } from './auth-fixture.ts'
 
@@ -24,3 +24,19 @@ for (const { proof, password, scramKeys } of PROOFS) {
     t.equal(routeOfSession(route, proof), route)
   })
 }
+
+const CLIENTS: Route = { ...ROUTE, target: TARGET, serverUser: 'client' }
+const MOVED: Route = { ...CLIENTS, target: { ...TARGET, host: 'other' } }
+
+for (const { proof } of PROOFS) {
+  t.test(`a session goes on with its own proof, by ${proof.kind}`, async (t) => {
+    const before = routeOfSession(CLIENTS, proof)
+    t.strictSame(routeWithProofOf(before, MOVED), routeOfSession(MOVED, proof))
+    const route: Route = { ...MOVED, serverUser: 'route' }
+    t.equal(routeWithProofOf(before, route), route, 'which is for no other server user')
+  })
+}
+
+t.test('a proof that was not kept can not be passed on', async (t) => {
+  t.equal(routeWithProofOf(ROUTE, MOVED), undefined)
+})

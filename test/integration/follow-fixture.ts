@@ -27,7 +27,8 @@ export async function openTown(
   server: PostgresServer,
   settings: Entry = {},
 ): Promise<Town> {
-  const first = saasSettings(server, settings)
+  // Nothing is found out by looking again: what a test sees was heard of.
+  const first = saasSettings(server, { catalog: { ttlMs: 3_600_000 }, ...settings })
   const proxy = await startTestProxy(first)
   t.teardown(() => proxy.stop())
   return {

@@ -215,6 +215,8 @@ const SCENES: Readonly<Record<string, Scene>> = {
     }
     town.change({})
     await untilEmpty(town, 'old_home')
+    const closed = await town.proxy.metric('pgusher_server_closed_total', { reason: 'changed' })
+    t.ok(closed > 0)
     await sql(server, 'postgres', 'DROP DATABASE old_home')
     for (const client of clients) t.equal(await ownerOf(client), 'acme')
     await Promise.all(clients.map((client) => client.end()))

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { sql } from '../support/postgres.ts'
 import { PASSWORD } from '../support/proxy.ts'
 import {
   codes,
@@ -92,6 +93,21 @@ const RACES: Readonly<Record<string, Scene>> = {
       t.strictSame(sqlStates(frames), ['57P01'])
       town.change({})
     }
+  },
+
+  'a client that does not read': async (t, server) => {
+    const town = await openTown(t, server, { timeouts: { changeGraceMs: 0 } })
+    const client = await logIn(town, 'globex')
+    client.socket.pause()
+    client.send(query(`SELECT repeat('x', 1000000) FROM generate_series(1, 100)`))
+    const waiting = `SELECT FROM pg_stat_activity WHERE wait_event = 'ClientWrite'`
+    await until(async () => (await sql(server, 'postgres', waiting)).length === 1)
+    town.change({ globex: undefined })
+    client.socket.resume()
+    const frames = await client.toEnd()
+    t.match(codes(frames), /^TD*E?$/)
+    t.notMatch(client.rest.toString('latin1'), '57P01', 'nothing is said within a message')
+    await until(async () => (await sql(server, 'postgres', waiting)).length === 0)
   },
 
   'a cancel request on its way': async (t, server) => {

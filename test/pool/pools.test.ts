@@ -120,6 +120,52 @@ t.test('a pool is forgotten when the last session has left it', async (t) => {
   t.not(pools.enter(ROUTE), pool)
 })
 
+t.test('a pool that was left behind is closed with its last session', async (t) => {
+  const pools = rig()
+  const pool = pools.enter(ROUTE)
+  pools.enter(GLOBEX)
+  pools.leaveBehind(pool)
+  const late = new Guest()
+  t.equal(pool.checkout(late), undefined)
+  t.equal(late.heard, 0, 'the other one still uses it')
+  pool.abandon(late)
+  pools.leave(pool)
+  const nobody = new Guest()
+  pool.checkout(nobody)
+  t.equal(nobody.error?.code, 'POOL_DRAINED')
+  t.not(pools.enter(ROUTE), pool, 'who comes now gets a new one')
+  pools.closeExpired()
+  t.equal(pools.count, 2, 'it is counted until its connection is closed')
+})
+
+t.test('who comes back keeps a pool that was left behind', async (t) => {
+  const pools = rig()
+  const pool = pools.enter(ROUTE)
+  pools.enter(ROUTE)
+  pools.leaveBehind(pool)
+  pools.enter(GLOBEX)
+  pools.leave(pool)
+  pools.leave(pool)
+  t.equal(pools.enter(ROUTE), pool)
+})
+
+t.test('doubt about one tenant, and about all', async (t) => {
+  const pools = rig()
+  const [shared, own, used] = [
+    pools.enter(ROUTE),
+    pools.enter(OWN),
+    pools.enter({ ...OWN, tenant: 'globex' as TenantName }),
+  ]
+  pools.leave(shared)
+  pools.leave(own)
+  pools.doubt('acme' as TenantName)
+  t.equal(pools.count, 2, 'its own pool is gone')
+  pools.doubt()
+  t.strictSame([...pools.all()], [used], 'a pool in use stays')
+  pools.leave(used)
+  t.equal(pools.count, 0, 'until its last session leaves')
+})
+
 t.test('drains all', async (t) => {
   const pools = rig()
   const all = [pools.enter(ROUTE), pools.enter(OWN)]

@@ -25,6 +25,21 @@ t.test('proves a link once, and remembers what the server reports under it', asy
   t.equal(server.written.length, 0)
 })
 
+t.test('those who waited together need one proof', async (t) => {
+  const rig = new PoolRig({ size: 1 })
+  const { signal } = new AbortController()
+  const link = linkOf('acme')
+  const proofs = [1, 2, 3].map(() => proveLink(rig.pool, link, { waitMs: 0, signal }))
+  const server = await rig.opens()
+  server.say(linkReplies())
+  server.takeWritten()
+  server.say(factsReplies())
+  const [first, ...others] = await Promise.all(proofs)
+  for (const other of others) t.equal(other, first)
+  t.equal(server.written.length, 0)
+  t.equal(rig.pool.counts().idle, 1)
+})
+
 t.test('a link is proven by a server that can not say what it holds', async (t) => {
   const rig = new PoolRig({ size: 1 })
   const { signal } = new AbortController()

@@ -4,6 +4,7 @@ import { closeComplete, parseComplete, readyForQuery } from '../../src/wire/back
 import { cString, message } from '../../src/wire/byte-writer.ts'
 import { query, sync } from '../../src/wire/frontend-messages.ts'
 import { BackendCode } from '../../src/wire/message-codes.ts'
+import { linkOf } from '../pool/pool-fixture.ts'
 import { commandComplete } from '../support/fake-server.ts'
 import { bindBytes, closeBytes, executeBytes, parseBytes } from '../support/frontend-bytes.ts'
 import { inChunks } from '../wire/bytes.ts'
@@ -140,4 +141,40 @@ t.test('DISCARD PLANS touches no name', async (t) => {
   one.server.takeWritten()
   rig.relay.request(use('a'))
   t.strictSame(one.server.takeWritten(), use('pgusher_1'))
+})
+
+t.test('a client that moved has its statements, and shares new ones there', async (t) => {
+  const table = new StatementTable('pgusher_')
+  const rig = new RelayRig(table)
+  const [here, there] = [freshServer(), freshServer()]
+  rig.begin(here.connection, Buffer.concat([parseBytes('a', 'select 1'), sync()]))
+  here.server.say(parseComplete(), READY)
+  rig.relay.end()
+  const link = linkOf('globex')
+  const family = table.family(link.tenantKey)
+  const limits = { maxStatementBytes: 99, maxPreparedPerClient: 5, maxPreparedBytesPerClient: 500 }
+  const effects = { link, refusal: () => undefined }
+  rig.requests.move({ statements: { table, family, limits }, effects })
+  rig.begin(there.connection, use('a'))
+  t.strictSame(there.server.takeWritten(), Buffer.concat([FIRST, use('pgusher_1')]))
+  there.server.say(parseComplete(), USED)
+  rig.relay.request(Buffer.concat([parseBytes('b', 'select 1'), sync()]))
+  t.strictSame(
+    there.server.takeWritten(),
+    Buffer.concat([parseBytes('pgusher_2', 'select 1'), sync()]),
+    'the same text of another tenant is another statement',
+  )
+  there.server.say(parseComplete(), READY)
+  rig.relay.request(use('a'))
+  there.server.takeWritten()
+  there.server.say(STALE, READY)
+  rig.relay.request(Buffer.concat([use('a'), use('b')]))
+  t.strictSame(
+    there.server.takeWritten(),
+    Buffer.concat([
+      ...[close('pgusher_1'), FIRST, use('pgusher_1')],
+      ...[close('pgusher_2'), parseBytes('pgusher_2', 'select 1'), use('pgusher_2')],
+    ]),
+    'both kinds are prepared anew when a plan is stale',
+  )
 })

@@ -81,3 +81,16 @@ t.test('whom the connection acts for is not carried', async (t) => {
   turn(kept, effectsOf('do $$ begin end $$'), factsOf([], { search_path: 'globex' }))
   t.equal(kept.isPinned, true, 'changed by code')
 })
+
+t.test('what is carried goes along to another place', async (t) => {
+  const kept = new KeptState(policyOf())
+  turn(kept, effectsOf('set work_mem = 1'), factsOf([], { work_mem: '64' }))
+  t.strictSame(kept.carried, [{ name: 'work_mem', value: '64' }])
+  const link = linkOf('globex', { timezone: 'UTC' })
+  kept.move(policyOf({ link }), [{ name: 'work_mem', value: '64' }])
+  t.equal(kept.link.tenantKey, link.tenantKey)
+  t.strictSame(kept.link.tenantSettings, link.tenantSettings)
+  t.strictSame(carriedBy(kept), { timezone: 'UTC', work_mem: '64' })
+  turn(kept, effectsOf('reset work_mem'), factsOf())
+  t.equal(kept.link, link, 'and can be undone there')
+})

@@ -111,3 +111,26 @@ t.test('an answer that nobody asked for changes nothing', async (t) => {
   t.strictSame(keeper.takeNewPins(), [])
   t.equal(keeper.isPinned, false)
 })
+
+t.test('what is carried is admitted where the client moves', async (t) => {
+  const { keeper, connection } = kept(
+    admissionOf({ tenancy: { strategy: 'database' }, carriedSettings: ['search_path'] }),
+  )
+  turn({ keeper, connection }, effectsOf('set search_path = x'), factsOf([], { search_path: 'x' }))
+  const before = keeper.link
+  const own = admissionOf({ link: linkOf('acme') })
+  t.throws(() => keeper.move(own), { code: 'SETTING_REFUSED' })
+  t.equal(keeper.link, before, 'nothing is changed')
+  const tenancy = { strategy: 'schema', searchPath: ['x'], setting: 'app.tenant_id' } as const
+  const link = linkOf('x')
+  keeper.move(admissionOf({ link, tenancy }))
+  t.equal(keeper.link.tenantKey, link.tenantKey)
+  t.strictSame(keeper.link.clientSettings, [{ name: 'search_path', value: '"x"' }])
+})
+
+t.test('a client that has nothing moves', async (t) => {
+  const { keeper } = kept()
+  const link = linkOf('globex')
+  keeper.move(admissionOf({ link }))
+  t.equal(keeper.link, link)
+})

@@ -1,5 +1,5 @@
 import type { TenantName } from '../../tenancy/tenant-name.ts'
-import { fillInAll, parseTenantPattern } from '../../tenancy/tenant-pattern.ts'
+import { fillInAll, matchesPattern, parseTenantPattern } from '../../tenancy/tenant-pattern.ts'
 import { RecordRefusedError } from '../catalog-errors.ts'
 import type { CatalogRow, LoginDocument, TenantDocument } from '../entry.ts'
 import type { SecretSource } from '../login.ts'
@@ -37,8 +37,9 @@ export class RecordBuilder {
    * @throws RecordRefusedError - with everything that is wrong.
    */
   tenant(name: TenantName, { tenant, server }: TenantDocument): TenantRecord {
-    const isTemplate = parseTenantPattern(tenant.name) !== undefined
-    if (!isTemplate && tenant.name !== name) {
+    const pattern = parseTenantPattern(tenant.name)
+    const isTemplate = pattern !== undefined
+    if (isTemplate ? !matchesPattern(pattern, name) : tenant.name !== name) {
       throw new RecordRefusedError(`tenant ${name}: its record is that of ${tenant.name}`)
     }
     const problems = new RecordProblems(`tenant ${name}`)
@@ -70,14 +71,11 @@ export class RecordBuilder {
     row: CatalogRow,
     problems: RecordProblems,
   ): TenantEntry | undefined {
+    const isTemplate = row.name !== name
     // Filled in while its passwords are still sealed: they may hold anything.
-    const filled = fillInAll({ ...row.settings, name: '{tenant}' }, name)
-    const settings = openRow(
-      { ...row, settings: filled as CatalogRow['settings'] },
-      'tenant',
-      this.#parts.ring,
-    )
-    return problems.read(tenantSchema, settings)
+    const filled = isTemplate ? (fillInAll(row.settings, name) as CatalogRow['settings']) : {}
+    const settings = { ...row.settings, ...filled, name }
+    return problems.read(tenantSchema, openRow({ ...row, settings }, 'tenant', this.#parts.ring))
   }
 
   #server(row: CatalogRow, problems: RecordProblems): SharedServer {

@@ -1,23 +1,12 @@
-import { Breaker, type BreakerOptions, type BreakerState } from '../../base/breaker.ts'
-import type { Clock } from '../../base/clock.ts'
-import { CatalogUnavailableError, LayerFailedError, RecordRefusedError } from '../catalog-errors.ts'
-import type {
-  CatalogLayer,
-  CatalogObserver,
-  ChangeSource,
-  LookupResult,
-} from '../catalog-observer.ts'
+import type { BreakerOptions } from '../../base/breaker.ts'
+import { CatalogUnavailableError, LayerFailedError } from '../catalog-errors.ts'
+import type { CatalogLayer, ChangeSource } from '../catalog-observer.ts'
 import type { CatalogChange } from '../change.ts'
 import type { CatalogEntry, CatalogName } from '../entry.ts'
 import { CacheHerald } from './cache-herald.ts'
+import { FarLayers, type FarParts, resultOf } from './far-layers.ts'
 import { type Held, keyOf, type MemoryCache, youthOf } from './memory-cache.ts'
-import {
-  type CachedEntry,
-  isBlank,
-  type KnownEntry,
-  type RecordCache,
-  type RecordSource,
-} from './record-layers.ts'
+import { type CachedEntry, isBlank, type KnownEntry } from './record-layers.ts'
 
 /** How lookups are made. Times in ms. */
 export interface LookupOptions {
@@ -30,17 +19,8 @@ export interface LookupOptions {
 }
 
 /** The layers, nearest first, and what stands around them. */
-export interface LookupParts {
+export interface LookupParts extends FarParts {
   readonly memory: MemoryCache
-  /** `undefined` where there is no Redis. */
-  readonly cache: RecordCache | undefined
-  readonly source: RecordSource
-  readonly observer: CatalogObserver
-  readonly clock: Clock
-  /** Tells whether what was read leads anywhere: a template makes more names than there are tenants. */
-  examine(name: CatalogName, entry: CatalogEntry): Promise<CatalogEntry>
-  /** A record is of no use, whatever is held of it. */
-  refused(error: RecordRefusedError): void
 }
 
 /** What was found, and where. */
@@ -58,6 +38,8 @@ interface Flight {
   readonly found: Promise<Found>
   /** Those that were told of the name, without a version to compare with. */
   changes: number
+  /** It ended although something was told that may not be in its answer. */
+  isOvertaken: boolean
 }
 
 /** A name that changes faster than it can be read is answered with what was read last. */
@@ -73,8 +55,7 @@ export class Lookups {
   readonly #parts: LookupParts
   readonly #options: LookupOptions
   readonly #flights = new Map<string, Flight>()
-  readonly #cacheBreaker: Breaker
-  readonly #sourceBreaker: Breaker
+  readonly #far: FarLayers
   #hasAnswered = false
   readonly #herald: CacheHerald | undefined
 
@@ -82,8 +63,7 @@ export class Lookups {
     this.#parts = parts
     this.#options = options
     this.#herald = parts.cache && new CacheHerald(parts.cache)
-    this.#cacheBreaker = new Breaker(options.breaker, parts.clock)
-    this.#sourceBreaker = new Breaker(options.breaker, parts.clock)
+    this.#far = new FarLayers(parts, options.breaker)
   }
 
   /** Redis or the source has answered since the start. */
@@ -91,20 +71,22 @@ export class Lookups {
     return this.#hasAnswered
   }
 
-  get breakers(): Readonly<Record<'redis' | 'postgres', BreakerState['kind']>> {
-    return { redis: this.#cacheBreaker.state.kind, postgres: this.#sourceBreaker.state.kind }
+  get breakers(): FarLayers['breakers'] {
+    return this.#far.breakers
   }
 
   /** @throws CatalogUnavailableError - when nobody knows the name and nobody can be asked. */
   async find(name: CatalogName): Promise<Found> {
     const held = this.#parts.memory.find(name)
     if (held === undefined || (held.standing === 'due' && !held.isStale)) {
-      this.#note('memory', 'miss', 0)
-      return this.#look(name).found
+      this.#parts.observer.lookedUp('memory', 'miss', 0)
+      const joined = this.#flights.get(keyOf(name))
+      const found = await this.#look(name)
+      return joined?.isOvertaken ? this.#look(name) : found
     }
-    if (held.standing === 'ageing') this.#look(name).found.catch(() => {})
+    if (held.standing === 'ageing') this.#look(name).catch(() => {})
     if (held.isStale) this.#parts.observer.servedStale(held.ageMs)
-    this.#note('memory', resultOf(held.entry, held.isStale), 0)
+    this.#parts.observer.lookedUp('memory', resultOf(held.entry, held.isStale), 0)
     return { entry: held.entry, layer: 'memory', ageMs: held.ageMs, isStale: held.isStale }
   }
 
@@ -123,51 +105,66 @@ export class Lookups {
     else if (change.kind === 'all') this.#herald?.catchUp()
   }
 
-  #look(name: CatalogName): Flight {
+  #look(name: CatalogName): Promise<Found> {
     const key = keyOf(name)
     const running = this.#flights.get(key)
-    if (running !== undefined) return running
-    if (this.#flights.size >= this.#options.maxLookups) {
-      const reason = `all ${this.#options.maxLookups} lookups are taken`
-      return { found: Promise.reject(new CatalogUnavailableError(reason)), changes: 0 }
+    if (running !== undefined) return running.found
+    if (this.#flights.size >= this.#options.maxLookups) return this.#passOver(name)
+    const flight: Flight = {
+      found: Promise.resolve().then(() => this.#readUntilCurrent(name, flight)),
+      changes: 0,
+      isOvertaken: false,
     }
-    const found = Promise.resolve().then(() => this.#readUntilCurrent(name))
-    const flight: Flight = { found, changes: 0 }
     this.#flights.set(key, flight)
-    const land = () => this.#flights.delete(key)
-    found.then(land, land)
-    return flight
+    return flight.found
   }
 
-  async #readUntilCurrent(name: CatalogName): Promise<Found> {
-    const { memory } = this.#parts
-    const flight = this.#flights.get(keyOf(name))
-    for (let reading = 1; ; reading += 1) {
-      const { era } = memory
-      const changes = flight?.changes
-      const found = await this.#read(name, era)
-      const isCurrent =
-        flight?.changes === changes &&
-        era === memory.era &&
-        found.entry.asOf >= memory.minimumOf(name)
-      this.#hasAnswered ||= !found.isStale
-      if (isCurrent || found.isStale || reading === MAX_READINGS) return found
+  /** Too many ask: what is known is all that there is. */
+  async #passOver(name: CatalogName): Promise<Found> {
+    this.#parts.observer.lookedUp('postgres', 'skipped', 0)
+    const reason = `all ${this.#options.maxLookups} lookups are taken`
+    const error = new LayerFailedError('postgres', reason)
+    return this.#lastKnown(name, { cached: undefined, era: this.#parts.memory.era, error })
+  }
+
+  async #readUntilCurrent(name: CatalogName, flight: Flight): Promise<Found> {
+    try {
+      for (let reading = 1; ; reading += 1) {
+        const before = this.#momentOf(name, flight)
+        const found = await this.#read(name, before)
+        this.#hasAnswered ||= !found.isStale
+        const now = this.#momentOf(name, flight)
+        if (now.changes !== before.changes) this.#parts.memory.voidName(name, undefined)
+        if (found.isStale ? this.#isServable(found, name) : isCurrent(found, before, now)) {
+          return found
+        }
+        flight.isOvertaken = reading >= MAX_READINGS && !found.isStale
+        if (flight.isOvertaken) return found
+      }
+    } finally {
+      // At once: who comes now must not get what was read before.
+      this.#flights.delete(keyOf(name))
     }
   }
 
-  async #read(name: CatalogName, era: number): Promise<Found> {
+  #momentOf(name: CatalogName, { changes }: Flight): Moment {
     const { memory } = this.#parts
-    const cached = await this.#askCache(name)
+    return { changes, era: memory.era, minimum: memory.minimumOf(name) }
+  }
+
+  async #read(name: CatalogName, { era, minimum }: Moment): Promise<Found> {
+    const { memory } = this.#parts
+    const cached = await this.#far.askCache(name)
     if (cached !== undefined && this.#isYoung(cached, name)) {
-      memory.keep(name, cached.entry, { ageMs: cached.ageMs, era })
+      memory.keep(name, cached.entry, { ageMs: cached.ageMs, era, isLatest: false })
       return { entry: cached.entry, layer: 'redis', ageMs: cached.ageMs, isStale: false }
     }
     try {
       const startedMs = this.#parts.clock.nowMs()
-      const entry = await this.#askSource(name)
+      const entry = await this.#far.askSource(name, minimum)
       // As old as the question: what changed while it was answered may not be in it.
       const ageMs = this.#parts.clock.nowMs() - startedMs
-      memory.keep(name, entry, { ageMs, era })
+      memory.keep(name, entry, { ageMs, era, isLatest: true })
       if (entry.kind !== 'refused') this.#fill(name, entry)
       return { entry, layer: 'postgres', ageMs, isStale: false }
     } catch (error) {
@@ -175,53 +172,11 @@ export class Lookups {
     }
   }
 
-  async #askCache(name: CatalogName): Promise<CachedEntry | undefined> {
-    const { cache, clock } = this.#parts
-    if (cache === undefined) return undefined
-    const startedMs = clock.nowMs()
-    const tookMs = () => clock.nowMs() - startedMs
-    try {
-      const outcome = await this.#cacheBreaker.run(() => cache.read(name))
-      if (outcome.kind === 'skipped') {
-        this.#note('redis', 'skipped', tookMs())
-        return undefined
-      }
-      const cached = outcome.value
-      this.#note('redis', cached === undefined ? 'miss' : resultOf(cached.entry, false), tookMs())
-      return cached
-    } catch (error) {
-      if (!(error instanceof LayerFailedError)) throw error
-      this.#note('redis', 'error', tookMs())
-      return undefined
-    }
-  }
-
   #isYoung({ entry, ageMs }: CachedEntry, name: CatalogName): boolean {
-    if (entry.asOf < this.#parts.memory.minimumOf(name)) return false
-    return entry.kind === 'absent' || ageMs < youthOf(this.#options.ttlMs)
-  }
-
-  async #askSource(name: CatalogName): Promise<KnownEntry> {
-    const { source, memory, clock, examine, refused } = this.#parts
-    const startedMs = clock.nowMs()
-    const note = (result: LookupResult) => this.#note('postgres', result, clock.nowMs() - startedMs)
-    const outcome = await this.#sourceBreaker
-      .run(() => readOrRefuse(source, name))
-      .catch((error) => {
-        note('error')
-        throw error
-      })
-    if (outcome.kind === 'skipped') {
-      note('skipped')
-      throw new LayerFailedError('postgres', 'it is left alone after it failed')
-    }
-    if (outcome.value instanceof RecordRefusedError) {
-      note('error')
-      refused(outcome.value)
-      return { kind: 'refused', asOf: memory.minimumOf(name) }
-    }
-    note(resultOf(outcome.value, false))
-    return examine(name, outcome.value)
+    const { memory } = this.#parts
+    const { ttlMs, negativeTtlMs } = this.#options
+    if (entry.asOf < Math.max(memory.minimumOf(name), memory.versionOf(name))) return false
+    return ageMs < (entry.kind === 'absent' ? negativeTtlMs : youthOf(ttlMs))
   }
 
   /** Nobody waits for this: Redis is filled for the next lookup, here or elsewhere. */
@@ -237,26 +192,34 @@ export class Lookups {
   /** The source does not answer: what is known from before serves, unless it is known to be wrong. */
   #lastKnown(name: CatalogName, { cached, era, error }: Lost): Found {
     const { memory, observer } = this.#parts
-    if (cached !== undefined) memory.keep(name, cached.entry, { ageMs: cached.ageMs, era })
+    if (cached !== undefined) {
+      memory.keep(name, cached.entry, { ageMs: cached.ageMs, era, isLatest: false })
+    }
     const held = memory.find(name)
     if (held === undefined || !this.#isServable(held, name)) {
       const reason = error instanceof Error ? error.message : String(error)
       throw new CatalogUnavailableError(`${name.kind} ${name.name}: ${reason}`, { cause: error })
     }
-    memory.rest(name, STALE_REST_MS)
-    observer.servedStale(held.ageMs)
-    const layer = cached?.entry === held.entry ? 'redis' : 'memory'
-    return { entry: held.entry, layer, ageMs: held.ageMs, isStale: true }
+    const { entry, ageMs } = held
+    const isStale = held.standing === 'due'
+    if (isStale) {
+      memory.rest(name, STALE_REST_MS)
+      observer.servedStale(ageMs)
+    }
+    return { entry, layer: cached?.entry === entry ? 'redis' : 'memory', ageMs, isStale }
   }
 
-  #isServable({ entry, ageMs }: Held, name: CatalogName): boolean {
+  #isServable({ entry, ageMs }: Pick<Held, 'entry' | 'ageMs'>, name: CatalogName): boolean {
     if (isBlank(entry) || ageMs > this.#options.maxStaleMs) return false
     return entry.asOf >= this.#parts.memory.supersededBelow(name)
   }
+}
 
-  #note(...note: Parameters<CatalogObserver['lookedUp']>): void {
-    this.#parts.observer.lookedUp(...note)
-  }
+/** What has been told so far of a name that is looked up. */
+interface Moment {
+  readonly changes: number
+  readonly era: number
+  readonly minimum: number
 }
 
 interface Lost {
@@ -265,20 +228,9 @@ interface Lost {
   readonly error: unknown
 }
 
-/** A refused record says nothing against the source. */
-async function readOrRefuse(
-  source: RecordSource,
-  name: CatalogName,
-): Promise<CatalogEntry | RecordRefusedError> {
-  try {
-    return await source.read(name)
-  } catch (error) {
-    if (error instanceof RecordRefusedError) return error
-    throw error
-  }
-}
-
-function resultOf(entry: KnownEntry, isStale: boolean): 'hit' | 'absent' | 'stale' {
-  if (isStale) return 'stale'
-  return isBlank(entry) ? 'absent' : 'hit'
+/** Whether an answer has everything in it that was told while it was read. */
+function isCurrent({ entry }: Found, before: Moment, now: Moment): boolean {
+  if (now.changes !== before.changes || now.era !== before.era) return false
+  // What was told before the question is in the answer, also when a backup took versions back.
+  return entry.asOf >= now.minimum || now.minimum === before.minimum
 }

@@ -5,7 +5,9 @@ import { isBlank, type KnownEntry } from './record-layers.ts'
 
 /** Bounds and lifetimes of what is held in memory. */
 export interface MemoryOptions {
+  /** Most names that lead somewhere, and as many that do not. */
   readonly maxEntries: number
+  /** Most bytes of both together. */
   readonly maxBytes: number
   /** An entry is asked for again after so long, in ms. */
   readonly ttlMs: number
@@ -32,10 +34,12 @@ export interface Held {
   readonly isStale: boolean
 }
 
-/** When, and in which of the cache's eras, an entry was read. */
-export interface ReadingTime {
+/** When, in which of the cache's eras, and from whom an entry was read. */
+export interface Reading {
   readonly ageMs: number
   readonly era: number
+  /** Its source said so just now: whatever is held is older, also where its version says otherwise. */
+  readonly isLatest: boolean
 }
 
 interface Item {
@@ -49,7 +53,7 @@ interface Item {
   staleUntilMs: number
 }
 
-/** Of a name that changed while nothing of it was held. More than can change within one lookup. */
+/** Names that changed of late. More than can change within one lookup. */
 const MAX_MINIMUMS = 10_000
 /** An entry is read again between these shares of its time, so that not all proxies do so at once. */
 const AGEING_FROM = 0.5
@@ -59,6 +63,8 @@ const NEGATIVE_JITTER = 0.2
 /** A document as JSON, and the objects that are made of it. Found by measuring. */
 const BYTES_PER_CHARACTER = 4
 const BYTES_PER_ENTRY = 1000
+/** As much of the bytes is for names that lead nowhere. */
+const BLANK_SHARE = 0.1
 
 /**
  * What this process knows of tenants and logins: bounded, with times, and void as soon as a change
@@ -79,8 +85,10 @@ export class MemoryCache {
     const { maxEntries, maxBytes } = options
     this.#options = options
     this.#clock = clock
-    this.#known = new LRUCache({ max: maxEntries, maxSize: maxBytes, sizeCalculation: sizeOf })
-    this.#absent = new LRUCache({ max: maxEntries })
+    const blankBytes = Math.floor(maxBytes * BLANK_SHARE)
+    const bounds = { max: maxEntries, sizeCalculation: sizeOf }
+    this.#known = new LRUCache({ ...bounds, maxSize: maxBytes - blankBytes })
+    this.#absent = new LRUCache({ ...bounds, maxSize: blankBytes })
   }
 
   /** Entries that are held, also of names that do not exist. */
@@ -90,7 +98,7 @@ export class MemoryCache {
 
   /** About so much memory do they take. */
   get bytes(): number {
-    return this.#known.calculatedSize + this.#absent.size * BYTES_PER_ENTRY
+    return this.#known.calculatedSize + this.#absent.calculatedSize
   }
 
   /** Grows when everything becomes doubtful: what was read before is not relied on. */
@@ -108,11 +116,16 @@ export class MemoryCache {
     return { entry: item.entry, standing, ageMs: nowMs - item.readAtMs, isStale }
   }
 
-  /** Holds an entry, unless a newer one is held. */
-  keep(name: CatalogName, entry: KnownEntry, { ageMs, era }: ReadingTime): void {
+  /** Version of what is held of a name, at least; 0 when nothing is. */
+  versionOf(name: CatalogName): number {
+    return this.#peek(keyOf(name))?.entry.asOf ?? 0
+  }
+
+  /** Holds an entry, unless a newer one is held, or it is known to be wrong. */
+  keep(name: CatalogName, entry: KnownEntry, { ageMs, era, isLatest }: Reading): void {
     const key = keyOf(name)
-    const held = this.#known.peek(key) ?? this.#absent.peek(key)
-    if (held !== undefined && held.entry.asOf > entry.asOf) return
+    const newest = Math.max(this.supersededBelow(name), isLatest ? 0 : this.versionOf(name))
+    if (entry.asOf < newest) return
     const readAtMs = this.#clock.nowMs() - ageMs
     const item: Item = {
       entry,
@@ -122,9 +135,9 @@ export class MemoryCache {
       isVoid: false,
       staleUntilMs: 0,
     }
-    const [here, there] = isBlank(entry) ? [this.#absent, this.#known] : [this.#known, this.#absent]
-    there.delete(key)
-    here.set(key, item)
+    this.#forget(key)
+    const place = isBlank(entry) ? this.#absent : this.#known
+    place.set(key, item)
   }
 
   /** What is held of the name serves as it is for a while. */
@@ -136,12 +149,14 @@ export class MemoryCache {
   /** @param version - Entries older than this are superseded; `undefined`: it can't be told which. */
   voidName(name: CatalogName, version: number | undefined): void {
     const key = keyOf(name)
+    const item = this.#peek(key)
     if (version !== undefined) {
       this.#minimums.set(key, Math.max(version, this.#minimums.get(key) ?? 0))
-      return
+      if (item !== undefined && item.entry.asOf < version) this.#forget(key)
+    } else if (item !== undefined) {
+      item.isVoid = true
+      item.staleUntilMs = 0
     }
-    const item = this.#known.peek(key) ?? this.#absent.peek(key)
-    if (item !== undefined) item.isVoid = true
   }
 
   /** @param version - As for `voidName`, of all names. */
@@ -158,6 +173,15 @@ export class MemoryCache {
   /** Entries of the name that are older than this version are known to be wrong. */
   supersededBelow(name: CatalogName): number {
     return this.#minimums.get(keyOf(name)) ?? 0
+  }
+
+  #peek(key: string): Item | undefined {
+    return this.#known.peek(key) ?? this.#absent.peek(key)
+  }
+
+  #forget(key: string): void {
+    this.#known.delete(key)
+    this.#absent.delete(key)
   }
 
   #standingOf(item: Item, name: CatalogName, nowMs: number): Standing {
@@ -185,6 +209,7 @@ export function keyOf({ kind, name }: CatalogName): string {
   return `${kind}:${name}`
 }
 
-function sizeOf({ entry }: Item): number {
-  return BYTES_PER_ENTRY + BYTES_PER_CHARACTER * JSON.stringify(entry).length
+function sizeOf({ entry }: Item, key: string): number {
+  const characters = key.length + (isBlank(entry) ? 0 : JSON.stringify(entry).length)
+  return BYTES_PER_ENTRY + BYTES_PER_CHARACTER * characters
 }

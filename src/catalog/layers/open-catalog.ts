@@ -53,7 +53,7 @@ type Teller = Exclude<ChangeSource, 'file'>
 
 /** How the layers do. */
 export interface CatalogHealth {
-  /** Whether anybody could say what a name leads to, at any time since the start. */
+  /** Whether Redis or the source was there to be asked, at any time since the start. */
   readonly hasAnswered: boolean
   readonly isSourceUp: boolean
   /** `undefined` where there is none. */
@@ -82,17 +82,25 @@ export async function openCatalog(
 ): Promise<OpenCatalog> {
   const { layers, memory, lookups, catalog, renew } = joinLayers(options, parts)
   await layers.listener.start()
+  let hasAnswered = layers.listener.isUp
   return {
     catalog,
     renew,
-    health: () => ({
-      hasAnswered: lookups.hasAnswered || layers.listener.isUp,
-      isSourceUp: layers.listener.isUp,
-      isRedisUp: layers.cache?.isUp,
-      breakers: lookups.breakers,
-      entries: memory.count,
-      bytes: memory.bytes,
-    }),
+    health() {
+      const isSourceUp = layers.listener.isUp
+      const isRedisUp = layers.cache?.isUp
+      // Kept: who has no sessions yet must not be taken for useless when either of them is lost.
+      hasAnswered ||= lookups.hasAnswered || isSourceUp || isRedisUp === true
+      const { breakers } = lookups
+      return {
+        hasAnswered,
+        isSourceUp,
+        isRedisUp,
+        breakers,
+        entries: memory.count,
+        bytes: memory.bytes,
+      }
+    },
     close() {
       layers.listener.close()
       layers.source.close()

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../../base/clock.ts'
 import { parseTenantName, type TenantName } from '../../tenancy/tenant-name.ts'
-import { parseTenantPattern } from '../../tenancy/tenant-pattern.ts'
+import { parseTenantPattern, type TenantPattern } from '../../tenancy/tenant-pattern.ts'
 import { RecordRefusedError } from '../catalog-errors.ts'
 import type { CatalogEntry, CatalogName, TenantDocument } from '../entry.ts'
 import type { TenantRecord } from '../records.ts'
@@ -32,24 +32,31 @@ export class TemplateProver {
     this.#parts = parts
   }
 
-  /** The entry, or that there is no such tenant. Asks the tenant's server, if not just done. */
+  /**
+   * The entry, or that there is no such tenant. Asks the tenant's server, if not just done.
+   *
+   * @throws RecordRefusedError - when the template makes no tenant of any name.
+   */
   async examine(name: CatalogName, entry: CatalogEntry): Promise<CatalogEntry> {
     if (entry.kind !== 'tenant') return entry
-    if (parseTenantPattern(entry.document.tenant.name) === undefined) return entry
-    const record = this.#build(name.name, entry.document)
+    const pattern = parseTenantPattern(entry.document.tenant.name)
+    if (pattern === undefined) return entry
+    const record = this.#build(name.name, pattern, entry.document)
     const isThere = record !== undefined && (await this.#isThere(record))
     return isThere ? entry : { kind: 'absent', asOf: entry.asOf }
   }
 
-  /** A name that the template can't be filled in with is unknown, not broken. */
-  #build(text: string, document: TenantDocument): TenantRecord | undefined {
+  /** A name that the template can't be filled in with is unknown; a template may be broken. */
+  #build(text: string, pattern: TenantPattern, document: TenantDocument): TenantRecord | undefined {
     const name = parseTenantName(text)
     if (name === undefined) return undefined
     try {
       return this.#parts.build(name, document)
     } catch (error) {
-      if (error instanceof RecordRefusedError) return undefined
-      throw error
+      if (!(error instanceof RecordRefusedError)) throw error
+      const sample = parseTenantName(`${pattern.prefix}a${pattern.suffix}`)
+      if (sample !== undefined) this.#parts.build(sample, document)
+      return undefined
     }
   }
 

@@ -6,7 +6,7 @@ import type { CatalogChange } from '../../catalog/change.ts'
 import type { CatalogName } from '../../catalog/entry.ts'
 import type { Pools } from '../../pool/pools.ts'
 import { parseTenantName } from '../../tenancy/tenant-name.ts'
-import { SessionRevokedError, SessionSuspendedError } from '../session-errors.ts'
+import { foreseen, SessionRevokedError, SessionSuspendedError } from '../session-errors.ts'
 import type { OpenSession } from '../sessions.ts'
 import { isPasswordChanged } from './credential.ts'
 import type { SessionPair, SessionPairs } from './session-pairs.ts'
@@ -158,7 +158,12 @@ export class CatalogFollower {
 async function tellAll(sessions: readonly OpenSession[], resolution: Resolution): Promise<void> {
   let told = 0
   for (const session of sessions) {
-    tell(session, resolution)
+    try {
+      tell(session, resolution)
+    } catch (error) {
+      // A session of which nobody knows where it stands must not go on.
+      session.dismiss(foreseen(error))
+    }
     told += 1
     if (told % TOLD_AT_A_TIME === 0) await turn()
   }

@@ -113,7 +113,7 @@ for (const { major, server, client: admin } of await startCatalogs(t)) {
     await migrate(client)
     const { rows } = await client.query(`
         SELECT proname FROM pg_proc WHERE pronamespace = 'pgusher'::regnamespace
-          AND proconfig IS DISTINCT FROM '{"search_path=pg_catalog, pg_temp"}'`)
+          AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (proconfig), false)`)
     t.strictSame(rows, [])
   })
 }

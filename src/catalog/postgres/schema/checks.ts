@@ -1,18 +1,19 @@
 /**
  * Functions for the constraints of the tables: what each value may look like. They keep to what
- * `src/catalog/documents/` accepts, so that a bad row is refused when it is written.
+ * `src/catalog/documents/` accepts, so that a bad row is refused when it is written. Strict, since
+ * most columns of most rows are NULL.
  */
 export const CHECKS = String.raw`
 CREATE FUNCTION pgusher.is_identifier(value text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT octet_length(value) BETWEEN 1 AND 63 $$;
 
 CREATE FUNCTION pgusher.is_identifier(value jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT jsonb_typeof(value) = 'string' AND octet_length(value #>> '{}') BETWEEN 1 AND 63 $$;
 
 CREATE FUNCTION pgusher.are_identifiers(value text[]) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT coalesce(array_ndims(value), 1) = 1
     AND (SELECT coalesce(bool_and(coalesce(octet_length(name), 0) BETWEEN 1 AND 63), true)
@@ -20,34 +21,34 @@ AS $$
 $$;
 
 CREATE FUNCTION pgusher.is_setting_name(value text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT value ~ '^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)*$' $$;
 
 CREATE FUNCTION pgusher.is_tenant_name(value text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT length(value) <= 63 AND value ~
     '^([a-z0-9]([a-z0-9_-]*[a-z0-9])?|([a-z0-9][a-z0-9_-]*)?\*([a-z0-9_-]*[a-z0-9])?)$'
 $$;
 
--- A key that is not there is no fault: the comparison with NULL leaves the check undecided.
+-- A key that is not there is no fault: what is asked of NULL leaves the check undecided.
 CREATE FUNCTION pgusher.is_whole_number(value jsonb, low bigint, high bigint) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT CASE jsonb_typeof(value)
     WHEN 'number' THEN trunc(value::numeric) = value::numeric AND value::numeric BETWEEN low AND high
-    ELSE value IS NULL
+    ELSE false
   END
 $$;
 
 CREATE FUNCTION pgusher.has_only_keys(value jsonb, keys text[]) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT CASE WHEN jsonb_typeof(value) = 'object' THEN value - keys = '{}' ELSE value IS NULL END
+  SELECT CASE WHEN jsonb_typeof(value) = 'object' THEN value - keys = '{}' ELSE false END
 $$;
 
 CREATE FUNCTION pgusher.are_milliseconds(value jsonb, keys text[]) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT pgusher.has_only_keys(value, keys)
     AND NOT EXISTS (SELECT FROM unnest(keys) AS names(key)
@@ -55,7 +56,7 @@ AS $$
 $$;
 
 CREATE FUNCTION pgusher.is_server_url(url text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT url ~ ('^postgres(ql)?://[^@/?#:]+(:[^@/?#]*)?@(\[[^]/?#@]+\]|[^]:/?#@,[]*)(:[0-9]{0,5})?/[^?#]+'
       || '(\?' || parameter || '(&' || parameter || ')*)?$')
@@ -67,12 +68,12 @@ AS $$
 $$;
 
 CREATE FUNCTION pgusher.holds_no_password(url text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT url !~ '^[^/]*//[^@/?#:]*:[^@/?#]+@' $$;
 
 -- Which database a URL leads to, to tell two that are the same.
 CREATE FUNCTION pgusher.database_of(url text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT lower(coalesce(substring(url FROM '[?&]host=([^&]*)'),
                         substring(url FROM '@\[?([^]/?:]*|[^]/?]*(?=\]))')))
@@ -82,22 +83,22 @@ AS $$
 $$;
 
 CREATE FUNCTION pgusher.user_of(url text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT substring(url FROM '^[^/]*//([^@/?#:]*)') $$;
 
 CREATE FUNCTION pgusher.are_server_users(users jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT CASE WHEN jsonb_typeof(users) = 'object' THEN NOT EXISTS (
       SELECT FROM jsonb_each(users) AS entries(login, entry)
       WHERE (pgusher.is_identifier(login) AND pgusher.has_only_keys(entry, '{user}')
              AND pgusher.is_identifier(entry -> 'user')) IS NOT TRUE)
-    ELSE users IS NULL
+    ELSE false
   END
 $$;
 
 CREATE FUNCTION pgusher.is_auth_query(value jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT pgusher.has_only_keys(value, '{url,query,cacheMs,timeoutMs,maxConnections}')
     AND jsonb_typeof(coalesce(value -> 'url', '""')) = 'string'
@@ -111,7 +112,7 @@ AS $$
 $$;
 
 CREATE FUNCTION pgusher.are_secrets(secrets jsonb, url_place text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT CASE WHEN jsonb_typeof(secrets) = 'object' THEN NOT EXISTS (
       SELECT FROM jsonb_each(secrets) AS entries(place, envelope)
@@ -135,19 +136,19 @@ AS $$
 $$;
 
 CREATE FUNCTION pgusher.are_settings(settings jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT CASE WHEN jsonb_typeof(settings) = 'object' THEN NOT EXISTS (
       SELECT FROM jsonb_each(settings) AS entries(name, value)
       WHERE NOT pgusher.is_setting_name(name)
         OR jsonb_typeof(value) NOT IN ('string', 'number', 'boolean'))
-    ELSE settings IS NULL
+    ELSE false
   END
 $$;
 
 -- Settings that belong to the link of a tenant must not be set by the way.
 CREATE FUNCTION pgusher.leave_the_link_alone(settings jsonb, strategy text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT CASE WHEN jsonb_typeof(settings) = 'object' THEN NOT EXISTS (
       SELECT FROM jsonb_object_keys(settings) AS names(name)
@@ -159,7 +160,7 @@ AS $$
 $$;
 
 CREATE FUNCTION pgusher.is_pool(value jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT pgusher.has_only_keys(value, '{mode,size,pins,carriedSettings}')
     AND coalesce(value -> 'mode' IN ('"transaction"', '"session"'), true)
@@ -174,7 +175,7 @@ AS $$
 $$;
 
 CREATE FUNCTION pgusher.are_limits(value jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT pgusher.has_only_keys(value, '{maxClients,maxReplication}')
     AND pgusher.is_whole_number(value -> 'maxClients', 0, 1000000)
@@ -182,11 +183,11 @@ AS $$
 $$;
 
 CREATE FUNCTION pgusher.are_labels(labels jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT CASE WHEN jsonb_typeof(labels) = 'object' THEN NOT EXISTS (
       SELECT FROM jsonb_each(labels) AS entries(name, value) WHERE jsonb_typeof(value) <> 'string')
-    ELSE labels IS NULL
+    ELSE false
   END
 $$;
 `
