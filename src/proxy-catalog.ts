@@ -56,7 +56,8 @@ export async function buildCatalog(
     pools,
     clock,
     logger,
-    ttlMs: () => ttlMs,
+    // What memory says may be old already.
+    ttlMs: () => ttlMs / 2,
   })
   told = (change) => follower.heard(change)
   for (const change of early) told(change)

@@ -24,7 +24,8 @@ interface PoolEntry {
   /** The tenant whose pool it is; `undefined` where tenants share it. */
   readonly owner: TenantName | undefined
   sessions: number
-  /** The catalog led a session away from here, or may have, and nobody has come since. */
+  lastRoute: Route
+  /** The catalog led a session away from here, and nobody has come since. */
   isLeftBehind: boolean
 }
 
@@ -48,6 +49,7 @@ export class Pools {
     const entry = this.#byKey.get(key) ?? this.#add(key, route)
     entry.sessions += 1
     entry.isLeftBehind = false
+    entry.lastRoute = route
     entry.pool.size = route.pool.size
     return entry.pool
   }
@@ -71,17 +73,27 @@ export class Pools {
     this.leave(pool)
   }
 
+  /** By which route each pool that no session uses was last entered; or each of one tenant alone. */
+  lastRoutes(tenant?: TenantName): Route[] {
+    return Array.from(this.#byKey.values()).flatMap(({ owner, sessions, lastRoute }) => {
+      const isMeant = tenant === undefined || owner === tenant
+      return isMeant && sessions === 0 ? [lastRoute] : []
+    })
+  }
+
   /**
-   * The catalog may lead elsewhere now: closes the pools of `tenant` alone that no session uses;
-   * without a tenant, every such pool. Those in use are closed when their last session leaves,
-   * unless one comes until then.
+   * Closes the pool of a route that no session uses, where its login is led elsewhere now.
+   *
+   * @param now - `undefined`: nowhere.
    */
-  doubt(tenant?: TenantName): void {
-    for (const entry of [...this.#byKey.values()]) {
-      if (tenant !== undefined && entry.owner !== tenant) continue
-      entry.isLeftBehind = true
-      this.#retireIfUnused(entry)
-    }
+  settle(route: Route, now: Route | undefined): void {
+    const key = poolKey(route)
+    const entry = this.#byKey.get(key)
+    // Whoever came since has asked the catalog since.
+    if (entry === undefined || entry.sessions > 0 || entry.lastRoute !== route) return
+    if (now !== undefined && (now.version === route.version || poolKey(now) === key)) return
+    entry.isLeftBehind = true
+    this.#retireIfUnused(entry)
   }
 
   all(): Iterable<Pool> {
@@ -121,7 +133,8 @@ export class Pools {
       clock,
     })
     const owner = ownerOf(route)
-    const entry: PoolEntry = { key, pool, owner, sessions: 0, isLeftBehind: false }
+    const state = { sessions: 0, lastRoute: route, isLeftBehind: false }
+    const entry: PoolEntry = { key, pool, owner, ...state }
     this.#byKey.set(key, entry)
     this.#byPool.set(pool, entry)
     return entry

@@ -149,21 +149,27 @@ t.test('who comes back keeps a pool that was left behind', async (t) => {
   t.equal(pools.enter(ROUTE), pool)
 })
 
-t.test('doubt about one tenant, and about all', async (t) => {
+t.test('a pool that nobody uses goes when its login is led elsewhere', async (t) => {
   const pools = rig()
-  const [shared, own, used] = [
-    pools.enter(ROUTE),
-    pools.enter(OWN),
-    pools.enter({ ...OWN, tenant: 'globex' as TenantName }),
-  ]
+  const [shared, own] = [pools.enter(ROUTE), pools.enter(OWN)]
+  t.strictSame(pools.lastRoutes(), [], 'those in use follow their sessions')
   pools.leave(shared)
   pools.leave(own)
-  pools.doubt('acme' as TenantName)
-  t.equal(pools.count, 2, 'its own pool is gone')
-  pools.doubt()
-  t.strictSame([...pools.all()], [used], 'a pool in use stays')
-  pools.leave(used)
-  t.equal(pools.count, 0, 'until its last session leaves')
+  t.strictSame(pools.lastRoutes(), [ROUTE, OWN])
+  t.strictSame(pools.lastRoutes('acme' as TenantName), [OWN], 'a shared one is not its own')
+  pools.settle(OWN, { ...OWN })
+  pools.settle(OWN, { ...OWN, version: OWN.version + 1, maxClients: 5 })
+  t.equal(pools.count, 2, 'it is led to the same place')
+  const elsewhere = { ...OWN.target, database: 'elsewhere' }
+  pools.enter(OWN)
+  pools.settle(OWN, { ...OWN, version: OWN.version + 1, target: elsewhere })
+  t.equal(pools.count, 2, 'somebody came meanwhile')
+  pools.leave(own)
+  t.equal(pools.count, 2)
+  pools.settle(OWN, { ...OWN, version: OWN.version + 1, target: elsewhere })
+  t.equal(pools.count, 1)
+  pools.settle(ROUTE, undefined)
+  t.equal(pools.count, 0)
 })
 
 t.test('drains all', async (t) => {

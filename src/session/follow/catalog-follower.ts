@@ -1,14 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock, ClockTimer } from '../../base/clock.ts'
-import type { Logger } from '../../base/logger.ts'
-import type { Catalog, Resolution } from '../../catalog/catalog.ts'
+import type { Resolution } from '../../catalog/catalog.ts'
 import type { CatalogChange } from '../../catalog/change.ts'
-import type { CatalogName } from '../../catalog/entry.ts'
-import type { Pools } from '../../pool/pools.ts'
-import { parseTenantName } from '../../tenancy/tenant-name.ts'
 import { foreseen, SessionRevokedError, SessionSuspendedError } from '../session-errors.ts'
 import type { OpenSession } from '../sessions.ts'
 import { isPasswordChanged } from './credential.ts'
+import { IdlePools, type IdlePoolsParts } from './idle-pools.ts'
 import type { SessionPair, SessionPairs } from './session-pairs.ts'
 
 /** Pairs that the catalog is asked about at a time. */
@@ -25,12 +22,9 @@ const MIN_SHARE = 0.5
 const MAX_SHARE = 0.9
 
 /** What a follower works with. */
-export interface FollowerParts {
-  readonly catalog: Catalog
+export interface FollowerParts extends IdlePoolsParts {
   readonly pairs: SessionPairs
-  readonly pools: Pick<Pools, 'doubt'>
   readonly clock: Clock
-  readonly logger: Logger
   /** Each open session is looked at anew within that time, even if nothing is heard; in ms. */
   ttlMs(): number
   /** @defaultValue `Math.random` */
@@ -44,6 +38,7 @@ export interface FollowerParts {
  */
 export class CatalogFollower {
   readonly #parts: FollowerParts
+  readonly #idlePools: IdlePools
   readonly #queue = new Set<SessionPair>()
   readonly #underWay = new Set<SessionPair>()
   /** When each pair is asked about again, on the clock. */
@@ -53,6 +48,7 @@ export class CatalogFollower {
 
   constructor(parts: FollowerParts) {
     this.#parts = parts
+    this.#idlePools = new IdlePools(parts)
     this.#wind()
   }
 
@@ -63,10 +59,9 @@ export class CatalogFollower {
 
   /** The catalog may lead elsewhere, or nowhere, from now on. */
   heard(change: CatalogChange): void {
-    const { pairs, pools } = this.#parts
+    const { pairs } = this.#parts
     this.#changes += 1
-    if (change.kind === 'all') pools.doubt()
-    else this.#doubt(change.name)
+    this.#idlePools.heard(change)
     const meant = change.kind === 'all' ? pairs.all() : pairs.named(change.name)
     for (const pair of meant) this.#queue.add(pair)
     this.#pump()
@@ -89,11 +84,7 @@ export class CatalogFollower {
   stop(): void {
     this.#timer?.cancel()
     this.#queue.clear()
-  }
-
-  #doubt({ kind, name }: CatalogName): void {
-    const tenant = kind === 'tenant' ? parseTenantName(name) : undefined
-    if (tenant !== undefined) this.#parts.pools.doubt(tenant)
+    this.#idlePools.stop()
   }
 
   #wind(): void {
