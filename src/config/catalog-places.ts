@@ -19,10 +19,6 @@ export interface CatalogPlaces {
 /** Where Redis can be: each excludes the others. */
 const REDIS_PLACES = ['url', 'cluster', 'sentinels'] as const
 
-export function isRedisUsed({ redis }: CatalogSettings): boolean {
-  return REDIS_PLACES.some((place) => redis[place] !== undefined)
-}
-
 /** Reads what the settings of the catalog name, and reports those that contradict each other. */
 export function readCatalogPlaces(
   settings: CatalogSettings,
@@ -67,10 +63,15 @@ function checkKeys({ keys }: CatalogSettings, report: ProblemReport): void {
 
 function checkRedis(settings: CatalogSettings, report: ProblemReport): void {
   const { postgres, redis, keys } = settings
-  const [first, second] = REDIS_PLACES.filter((place) => redis[place] !== undefined)
-  if (first === undefined) return
   const add = (place: string, message: string, remedy: string) =>
     report.add(['catalog', 'redis', place], { message, remedy })
+  for (const part of ['user', 'password'] as const) {
+    if (redis[part] === undefined || redis.sentinels !== undefined) continue
+    add(part, 'goes with catalog.redis.sentinels alone', 'Write it into the URL.')
+  }
+  const [first, second] = REDIS_PLACES.filter((place) => redis[place] !== undefined)
+  if (first === undefined) return
+  if (redis[first]?.length === 0) add(first, 'names no server', 'Add one, or remove the setting.')
   if (second !== undefined) {
     add(second, `does not go with catalog.redis.${first}`, 'Remove one of the two.')
   }

@@ -4,6 +4,7 @@ import { RecordRefusedError } from '../catalog-errors.ts'
 import type { CatalogRow, LoginDocument, TenantDocument } from '../entry.ts'
 import type { SecretSource } from '../login.ts'
 import type { TenantRecord } from '../records.ts'
+import type { ServerTarget } from '../route.ts'
 import type { KeyRing } from '../sealing/key-ring.ts'
 import { openRow } from '../sealing/sealed-settings.ts'
 import { readSecret } from './login-secret.ts'
@@ -18,6 +19,8 @@ import { buildServer, buildTenant, type SharedServer } from './tenant-records.ts
 export interface RecordBuilderParts {
   readonly defaults: RecordDefaults
   readonly ring: KeyRing
+  /** Where the catalog itself is: no template leads there. */
+  readonly home?: ServerTarget
 }
 
 /**
@@ -50,7 +53,7 @@ export class RecordBuilder {
     const record = entry && buildTenant(entry, [], { ...surroundings, servers })
     problems.throwIfAny()
     if (record === undefined) throw new RecordRefusedError(`tenant ${name}: makes no record`)
-    const reserved = isTemplate ? reservedPlace(record) : undefined
+    const reserved = isTemplate ? reservedPlace(record, this.#parts.home) : undefined
     if (reserved === undefined) return Object.freeze(record)
     throw new RecordRefusedError(`tenant ${name}: a template may not lead to ${reserved}`)
   }

@@ -4,6 +4,7 @@ import type { CatalogLayer, ChangeSource } from '../catalog-observer.ts'
 import type { CatalogChange } from '../change.ts'
 import type { CatalogEntry, CatalogName } from '../entry.ts'
 import { CacheHerald } from './cache-herald.ts'
+import { Doubts } from './doubts.ts'
 import { FarLayers, type FarParts, resultOf } from './far-layers.ts'
 import { type Held, keyOf, type MemoryCache, youthOf } from './memory-cache.ts'
 import { type CachedEntry, isBlank, type KnownEntry } from './record-layers.ts'
@@ -56,6 +57,7 @@ export class Lookups {
   readonly #options: LookupOptions
   readonly #flights = new Map<string, Flight>()
   readonly #far: FarLayers
+  readonly #doubts = new Doubts()
   #hasAnswered = false
   readonly #herald: CacheHerald | undefined
 
@@ -101,8 +103,10 @@ export class Lookups {
       const flight = this.#flights.get(keyOf(change.name))
       if (flight !== undefined && change.version === undefined) flight.changes += 1
     }
-    if (via === 'postgres') this.#herald?.passOn(change)
-    else if (change.kind === 'all') this.#herald?.catchUp()
+    if (via === 'postgres') {
+      this.#doubts.heard(change, this.#parts.clock.nowMs())
+      this.#herald?.passOn(change)
+    } else if (change.kind === 'all') this.#herald?.catchUp()
   }
 
   #look(name: CatalogName): Promise<Found> {
@@ -153,17 +157,18 @@ export class Lookups {
   }
 
   async #read(name: CatalogName, { era, minimum }: Moment): Promise<Found> {
-    const { memory } = this.#parts
+    const { memory, clock } = this.#parts
+    const askedMs = clock.nowMs()
     const cached = await this.#far.askCache(name)
-    if (cached !== undefined && this.#isYoung(cached, name)) {
+    if (cached !== undefined && this.#isYoung(cached, name, askedMs)) {
       memory.keep(name, cached.entry, { ageMs: cached.ageMs, era, isLatest: false })
       return { entry: cached.entry, layer: 'redis', ageMs: cached.ageMs, isStale: false }
     }
     try {
-      const startedMs = this.#parts.clock.nowMs()
+      const startedMs = clock.nowMs()
       const entry = await this.#far.askSource(name, minimum)
       // As old as the question: what changed while it was answered may not be in it.
-      const ageMs = this.#parts.clock.nowMs() - startedMs
+      const ageMs = clock.nowMs() - startedMs
       memory.keep(name, entry, { ageMs, era, isLatest: true })
       if (entry.kind !== 'refused') this.#fill(name, entry)
       return { entry, layer: 'postgres', ageMs, isStale: false }
@@ -172,10 +177,12 @@ export class Lookups {
     }
   }
 
-  #isYoung({ entry, ageMs }: CachedEntry, name: CatalogName): boolean {
+  #isYoung({ entry, ageMs }: CachedEntry, name: CatalogName, askedMs: number): boolean {
     const { memory } = this.#parts
     const { ttlMs, negativeTtlMs } = this.#options
     if (entry.asOf < Math.max(memory.minimumOf(name), memory.versionOf(name))) return false
+    // Ages are counted at Redis from the question or later: this is no later than it was stored.
+    if (askedMs - ageMs <= this.#doubts.beforeMs(name)) return false
     return ageMs < (entry.kind === 'absent' ? negativeTtlMs : youthOf(ttlMs))
   }
 

@@ -119,7 +119,8 @@ interface Layers {
 function joinLayers(options: CatalogOptions, parts: CatalogParts) {
   const { clock, observer, logger, file } = parts
   const ring = new KeyRing(options.keys)
-  let builder = new RecordBuilder({ defaults: parts.defaults, ring })
+  const home = options.postgres.target
+  let builder = new RecordBuilder({ defaults: parts.defaults, ring, home })
   const refused = (error: RecordRefusedError) => {
     observer.recordRefused(error)
     logger.warn('record refused', { code: error.code, detail: error.message })
@@ -141,7 +142,7 @@ function joinLayers(options: CatalogOptions, parts: CatalogParts) {
   const lookups = new Lookups({ ...layers, memory, observer, clock, examine, refused }, options)
   const catalog = new LayeredCatalog({ file, lookups, builder, refused })
   const renew = (defaults: RecordDefaults) => {
-    builder = new RecordBuilder({ defaults, ring })
+    builder = new RecordBuilder({ defaults, ring, home })
     catalog.renew(builder)
   }
   return { layers, memory, lookups, catalog, renew }

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { parseTenantName } from '../../tenancy/tenant-name.ts'
+import { matchesPattern, parseTenantPattern } from '../../tenancy/tenant-pattern.ts'
 import type { CatalogEntry, CatalogName, LoginDocument, TenantDocument } from '../entry.ts'
 
 /** What a stored value says of its name. */
@@ -95,11 +97,11 @@ function entryOf(
 }
 
 /** Whether a row of that name, or a template of that pattern, may answer for the name. */
-function covers(pattern: string, name: string): boolean {
-  const [start = '', end, ...more] = pattern.split('*')
-  if (end === undefined) return pattern === name
-  const isLongEnough = name.length > start.length + end.length
-  return more.length === 0 && isLongEnough && name.startsWith(start) && name.endsWith(end)
+function covers(text: string, name: string): boolean {
+  const pattern = parseTenantPattern(text)
+  const tenant = parseTenantName(name)
+  if (pattern === undefined || tenant === undefined) return text === name
+  return matchesPattern(pattern, tenant)
 }
 
 function parse(bytes: Buffer): unknown {
