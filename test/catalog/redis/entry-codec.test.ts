@@ -16,14 +16,17 @@ const secrets = fc.dictionary(text, text, { maxKeys: 5, noNullPrototype: true })
 const row = (name: fc.Arbitrary<string>) =>
   fc.record({ name, version: count, settings, secrets, secretsVersion: count })
 
-const tenantPair: fc.Arbitrary<[CatalogName, CatalogEntry]> = text.chain((name) =>
+/** As the tag is read: no other name of a tenant is ever looked up. */
+const tag = fc.stringMatching(/^[a-z0-9](?:[a-z0-9_-]{0,20}[a-z0-9])?$/)
+
+const tenantPair: fc.Arbitrary<[CatalogName, CatalogEntry]> = tag.chain((name) =>
   fc.tuple(
     fc.constant(tenantName(name)),
     fc.record({
       kind: fc.constant('tenant' as const),
       asOf: count,
       document: fc.record({
-        tenant: row(fc.constantFrom(name.includes('*') ? 'x' : name, ...(name ? ['*'] : []))),
+        tenant: row(fc.constantFrom(name, '*', `${name}*`, `*${name.slice(-1)}`)),
         server: fc.option(row(text), { nil: undefined }),
         logins: fc.array(text),
       }),
@@ -53,9 +56,7 @@ const absentPair: fc.Arbitrary<[CatalogName, CatalogEntry]> = fc.tuple(
 )
 
 t.test('what comes out is what went in', async (t) => {
-  const pairs = fc
-    .oneof(tenantPair, loginPair, absentPair)
-    .filter(([name, entry]) => isFit(name, entry))
+  const pairs = fc.oneof(tenantPair, loginPair, absentPair)
   const roundTrip = fc.property(pairs, fc.integer({ min: 1 }), ([name, entry], keptMs) => {
     const value = decodeValue(name, Buffer.from(encodeEntry(entry, keptMs)))
     return isDeepStrictEqual(value, { kind: 'entry', entry: plain(entry), keptMs })
@@ -92,7 +93,7 @@ t.test('a value has to fit its name', async (t) => {
     ['eu-*', 'us-acme', false],
     ['*-test', 'acme-test', true],
     ['a*a', 'a', false],
-    ['a*a', 'aa', false],
+    ['a*a', 'aa', true],
     ['a*a', 'aba', true],
     ['*-*', 'a-b', false],
     ['acme', '*', false],
@@ -154,14 +155,6 @@ function damaged(): fc.Arbitrary<Buffer> {
       for (const [at, byte] of edits) bytes[at] = byte
       return bytes
     })
-}
-
-function isFit({ name }: CatalogName, entry: CatalogEntry): boolean {
-  return (
-    entry.kind !== 'tenant' ||
-    entry.document.tenant.name === '*' ||
-    entry.document.tenant.name === name
-  )
 }
 
 /** Records of fast-check have no prototype. */
