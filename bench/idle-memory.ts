@@ -1,11 +1,10 @@
 import type { Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type PostgresServer, startPostgres } from '../test/support/postgres.ts'
 import { readArguments } from './support/arguments.ts'
 import { type Cleanup, withCleanup } from './support/cleanup.ts'
 import { findPgbouncer, startPgbouncer } from './support/pgbouncer.ts'
 import { LOGIN, startPgusher } from './support/pgusher.ts'
-import { residentKb } from './support/process-usage.ts'
+import { steadyKb } from './support/process-usage.ts'
 import { openRawClients, type RawLogin } from './support/raw-clients.ts'
 import { printReport, progress } from './support/report.ts'
 
@@ -17,11 +16,6 @@ Resident memory of a logged-in client that does nothing, over plain TCP.
 const STEPS: readonly number[] = [1000, 5000]
 const MAX_CLIENTS = 6000
 const DATABASE = 'postgres'
-/** Memory counts once it has moved by less than this for so many looks in a row. */
-const STEADY_KB = 64
-const STEADY_LOOKS = 10
-const LOOK_MS = 500
-const MAX_LOOKS = 60
 
 /** One proxy under test. */
 interface Subject {
@@ -91,19 +85,6 @@ async function measure(
   }
   closeAll(sockets)
   return rows
-}
-
-/** What is resident once garbage of the logins is collected and given back. */
-async function steadyKb(pid: number): Promise<number> {
-  let steadyLooks = 0
-  let lastKb = residentKb(pid)
-  for (let look = 0; look < MAX_LOOKS && steadyLooks < STEADY_LOOKS; look += 1) {
-    await sleep(LOOK_MS)
-    const kb = residentKb(pid)
-    steadyLooks = Math.abs(kb - lastKb) < STEADY_KB ? steadyLooks + 1 : 0
-    lastKb = kb
-  }
-  return lastKb
 }
 
 function closeAll(sockets: readonly Socket[]): void {

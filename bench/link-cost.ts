@@ -1,13 +1,14 @@
-import pg from 'pg'
+import type pg from 'pg'
 import type { PostgresServer } from '../test/support/postgres.ts'
 import { startSaas } from '../test/support/saas.ts'
 import { readArguments } from './support/arguments.ts'
 import { type Cleanup, withCleanup } from './support/cleanup.ts'
-import { LOGIN, startPgusher } from './support/pgusher.ts'
+import { startPgusher } from './support/pgusher.ts'
 import { exactCpuUs } from './support/process-usage.ts'
 import { printReport, progress } from './support/report.ts'
 import { startSlowLine } from './support/slow-line.ts'
 import { median } from './support/statistics.ts'
+import { openClient } from './support/tenant-clients.ts'
 
 const USAGE = `Usage: node dist/bench/link-cost.js [--rounds N] [--markdown]
 
@@ -79,7 +80,7 @@ async function compare(
   const daemon = await startProxy(setting)
   cleanup.defer(daemon.stop)
   const [first, second] = await Promise.all(
-    setting.names.map((tenant) => open(daemon.port, tenant)),
+    setting.names.map((tenant) => openClient(daemon, tenant)),
   )
   if (first === undefined || second === undefined) throw new Error('there are two tenants')
   try {
@@ -128,11 +129,4 @@ function startProxy({ server, port }: Setting) {
       { name: 'initrode', strategy: 'row', server: 'shared', id: '43' },
     ],
   })
-}
-
-async function open(port: number, tenant: string): Promise<pg.Client> {
-  const user = `${LOGIN}.${tenant}`
-  const client = new pg.Client({ host: '127.0.0.1', port, user, database: 'any' })
-  await client.connect()
-  return client
 }

@@ -1,12 +1,12 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { sql, startPostgres } from '../test/support/postgres.ts'
 import { readArguments } from './support/arguments.ts'
 import { type Cleanup, withCleanup } from './support/cleanup.ts'
-import type { Daemon } from './support/daemon.ts'
-import { LOGIN, startPgusher } from './support/pgusher.ts'
+import { startPgusher } from './support/pgusher.ts'
 import { residentKb } from './support/process-usage.ts'
 import { printReport, progress } from './support/report.ts'
 import { median } from './support/statistics.ts'
+import { openClient, timed } from './support/tenant-clients.ts'
 
 const USAGE = `Usage: node dist/bench/tenants.js [--markdown]
 
@@ -59,7 +59,7 @@ async function measure(count: number, url: string, cleanup: Cleanup): Promise<re
   const asked = askedOf(names)
   const clients: pg.Client[] = []
   try {
-    const loginMs = await timed(asked, async (name) => clients.push(await open(daemon, name)))
+    const loginMs = await timed(asked, async (name) => clients.push(await openClient(daemon, name)))
     const firstMs = await timed(clients, (client) => client.query(QUERY))
     const many = Array.from({ length: (ASKED * QUERIES) / clients.length }, () => clients).flat()
     const inTurnMs = await timed(many, (client) => client.query(QUERY))
@@ -72,26 +72,6 @@ async function measure(count: number, url: string, cleanup: Cleanup): Promise<re
     await Promise.all(clients.map((client) => client.end()))
     await daemon.stop()
   }
-}
-
-async function timed<Item>(
-  items: readonly Item[],
-  action: (item: Item) => Promise<unknown>,
-): Promise<readonly number[]> {
-  const times: number[] = []
-  for (const item of items) {
-    const beganMs = performance.now()
-    await action(item)
-    times.push(performance.now() - beganMs)
-  }
-  return times
-}
-
-async function open({ port }: Daemon, tenant: string): Promise<pg.Client> {
-  const user = `${LOGIN}.${tenant}`
-  const client = new pg.Client({ host: '127.0.0.1', port, user, database: 'any' })
-  await client.connect()
-  return client
 }
 
 function namesOf(count: number): readonly string[] {

@@ -19,13 +19,16 @@ export const LOGIN = 'app'
  *
  * @param settings - As in the configuration file; `listen` and `admin` are given here.
  */
-export async function startPgusher(settings: Readonly<Record<string, unknown>>): Promise<Daemon> {
+export async function startPgusher(
+  settings: Readonly<Record<string, unknown>>,
+): Promise<Daemon & { readonly adminPort: number }> {
   const folder = await mkdtemp(join(tmpdir(), 'pgusher-bench-'))
   const file = join(folder, 'pgusher.yaml')
   const port = await probePort()
+  const adminPort = await probePort()
   const config = {
     listen: { port },
-    admin: { port: await probePort() },
+    admin: { port: adminPort },
     log: { level: 'warn' },
     auth: { method: 'trust' },
     logins: [{ user: LOGIN, tenants: '*' }],
@@ -36,7 +39,7 @@ export async function startPgusher(settings: Readonly<Record<string, unknown>>):
   try {
     const args = [NODE_OPTION, ...extraNodeOptions(), MAIN, 'serve', '--config', file]
     const daemon = await startDaemon({ command: process.execPath, args, port })
-    return { ...daemon, stop: () => daemon.stop().finally(removeFolder) }
+    return { ...daemon, adminPort, stop: () => daemon.stop().finally(removeFolder) }
   } catch (error) {
     await removeFolder()
     throw error

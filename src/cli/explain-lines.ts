@@ -1,5 +1,6 @@
 import { routeOfSession } from '../auth/client-proof.ts'
 import type { ProxyError } from '../base/proxy-error.ts'
+import type { CatalogLayer } from '../catalog/catalog-observer.ts'
 import type { Finding } from '../catalog/layers/layered-catalog.ts'
 import type { AuthMethod, SecretSource } from '../catalog/login.ts'
 import type { PoolPolicy, Route, ServerTarget, SessionTimeouts } from '../catalog/route.ts'
@@ -58,6 +59,11 @@ export function claimLines({ tenant, login, sources, database, replication }: Cl
   return lines
 }
 
+/** What one layer of the catalog said to each question. */
+export function askedLine(layer: CatalogLayer, answers: readonly string[]): Line {
+  return ['asked', `${layer}: ${answers.join(', ')}`]
+}
+
 /** Which layer of the catalog knew a name, and how well. */
 export function findingLine(finding: Finding): Line {
   const { kind, name, layer, result, isStale, ageMs, version } = finding
@@ -73,11 +79,10 @@ export function findingLine(finding: Finding): Line {
 /** Where a session goes, and how. */
 export function routeLines(session: KnownSession): Line[] {
   const route = routeOfSession(session.route, { kind: 'none' })
-  const { tenancy, target, pool, maxClients, replication, version } = route
+  const { tenancy, target, pool, maxClients, replication } = route
   const link = buildLink(route, session.settings)
   return [
     ['status', session.isSuspended ? 'suspended' : 'active'],
-    ['record version', String(version)],
     ['proof', proofOf(session)],
     ['strategy', tenancy.strategy],
     ['server', placeOf(target)],

@@ -2,9 +2,7 @@ import { parseArgs } from 'node:util'
 import { AuthenticationFailedError } from '../auth/auth-errors.ts'
 import { SUITABLE_SECRETS } from '../auth/authenticate.ts'
 import { ProxyError } from '../base/proxy-error.ts'
-import type { Resolution, RouteRequest } from '../catalog/catalog.ts'
-import { FileCatalog } from '../catalog/file-catalog.ts'
-import type { Explanation, Finding } from '../catalog/layers/layered-catalog.ts'
+import type { Resolution } from '../catalog/catalog.ts'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { TenantSuspendedError } from '../session/session-errors.ts'
@@ -14,6 +12,7 @@ import { type Claim, readClaim } from '../tenancy/tag.ts'
 import type { Setting } from '../tenancy/tenancy.ts'
 import { type CommandIo, ExitCode, namedConfigFile, reportFailure, UsageError } from './command.ts'
 import { type Conninfo, readConninfo } from './conninfo.ts'
+import { type Resolver, withResolver } from './explain-catalog.ts'
 import {
   claimLines,
   connectionLines,
@@ -24,9 +23,6 @@ import {
   routeLines,
 } from './explain-lines.ts'
 
-/** Looks requests up as the proxy would, and says where it found them. */
-export type Resolver = (request: RouteRequest) => Promise<Explanation>
-
 /** What becomes of one connection string. */
 export interface ExplainedConnection {
   readonly isAdmitted: boolean
@@ -36,7 +32,8 @@ export interface ExplainedConnection {
 
 /**
  * `pgusher explain [--config FILE] CONNINFO`: shows which tenant a connection string names, where
- * its sessions go and how, or why they are refused. It connects to no server of a tenant.
+ * its sessions go and how, or why they are refused. It asks the catalog, and connects to no server of
+ * a tenant.
  *
  * @param args - What follows `explain` on the command line.
  */
@@ -45,7 +42,9 @@ export async function runExplain(args: readonly string[], io: CommandIo): Promis
     const { file, text } = readArguments(args, io)
     const conninfo = readConninfo(text)
     const config = loadConfig({ file, env: io.env })
-    const { isAdmitted, lines } = await explain(conninfo, config, resolverOf(config))
+    const { isAdmitted, lines } = await withResolver(config, (resolver) =>
+      explain(conninfo, config, resolver),
+    )
     io.stdout.write(pageOf(lines))
     return isAdmitted ? ExitCode.ok : ExitCode.failure
   } catch (error) {
@@ -57,7 +56,7 @@ export async function runExplain(args: readonly string[], io: CommandIo): Promis
 export async function explain(
   conninfo: Conninfo,
   config: Config,
-  resolve: Resolver,
+  resolver: Resolver,
 ): Promise<ExplainedConnection> {
   const lines: Line[] = [...connectionLines(conninfo)]
   try {
@@ -67,7 +66,9 @@ export async function explain(
     })
     lines.push(...claimLines(claim))
     const { login, tenant } = claim
-    const { resolution, findings } = await resolve({ login, tenant })
+    const { resolution, findings } = await resolver
+      .resolve({ login, tenant })
+      .finally(() => lines.push(...resolver.lines()))
     lines.push(...findings.map(findingLine))
     const judgement = judge(claim, resolution, config)
     if (resolution.kind === 'route') {
@@ -121,28 +122,6 @@ function settingsOf(
 
 function tagOptions({ tenancy }: Config): Parameters<typeof readClaim>[1] {
   return { ...tenancy.tag, defaultTenant: tenancy.default }
-}
-
-function resolverOf({ records }: Config): Resolver {
-  const catalog = new FileCatalog(records)
-  return async (request) => {
-    const { login, tenant } = request
-    const grant = catalog.grant(login) ?? catalog.grantOfOthers
-    const found = catalog.tenant(tenant) ?? catalog.templateTenant(tenant)
-    const asListed = { layer: 'file', isStale: false, ageMs: 0 } as const
-    const resultOf = (thing: unknown) => (thing === undefined ? 'absent' : 'found')
-    const findings: readonly Finding[] = [
-      { ...asListed, kind: 'login', name: login, result: resultOf(grant), version: 0 },
-      {
-        ...asListed,
-        kind: 'tenant',
-        name: tenant,
-        result: resultOf(found),
-        version: found?.version ?? 0,
-      },
-    ]
-    return { resolution: await catalog.resolve(request), findings }
-  }
 }
 
 function readArguments(

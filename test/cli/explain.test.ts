@@ -7,6 +7,7 @@ import { FileCatalog } from '../../src/catalog/file-catalog.ts'
 import type { Finding } from '../../src/catalog/layers/layered-catalog.ts'
 import { readConninfo } from '../../src/cli/conninfo.ts'
 import { explain, runExplain } from '../../src/cli/explain.ts'
+import type { Resolver } from '../../src/cli/explain-catalog.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
 
 const SECRET = 'hush-hush'
@@ -171,12 +172,17 @@ t.test('a secret that the method can not check lets nobody in', async (t) => {
   const { isAdmitted, lines } = await explain(
     readConninfo('user=app.acme'),
     { ...config, auth: { ...config.auth, method: 'md5' } },
-    async (request) => ({ resolution: await catalog.resolve(request), findings: [] }),
+    resolverOf(async (request) => ({ resolution: await catalog.resolve(request), findings: [] })),
   )
   t.equal(isAdmitted, false)
   t.match(new Map(lines).get('proof'), /md5.*scram/)
   t.match(new Map(lines).get('why'), /unsuitableSecret/)
 })
+
+/** Resolves as it is told, over layers that say nothing of themselves. */
+function resolverOf(resolve: Resolver['resolve']): Resolver {
+  return { resolve, lines: () => [] }
+}
 
 function finding(parts: Partial<Finding>): Finding {
   return {
@@ -194,18 +200,24 @@ function finding(parts: Partial<Finding>): Finding {
 t.test('what the layers said is told, also when the last one fails', async (t) => {
   const config = loadConfig({ file, env: {} })
   const conninfo = readConninfo('user=app.acme')
-  const down = await explain(conninfo, config, () =>
-    Promise.reject(new CatalogUnavailableError('nobody answers')),
-  )
+  const down = await explain(conninfo, config, {
+    resolve: () => Promise.reject(new CatalogUnavailableError('nobody answers')),
+    lines: () => [['note', 'it is night']],
+  })
   t.equal(down.isAdmitted, false)
   t.ok(down.lines.some(([, text]) => text === 'no: CATALOG_UNAVAILABLE, SQLSTATE 57P03'))
-  const refused = await explain(conninfo, config, async () => ({
-    resolution: { kind: 'refused', reason: 'unknownTenant', secret: undefined },
-    findings: [
-      finding({ kind: 'login', name: 'app', layer: 'redis', isStale: true }),
-      finding({ layer: 'postgres', result: 'absent', ageMs: 0 }),
-    ],
-  }))
+  t.ok(down.lines.some(([, text]) => text === 'it is night'))
+  const refused = await explain(
+    conninfo,
+    config,
+    resolverOf(async () => ({
+      resolution: { kind: 'refused', reason: 'unknownTenant', secret: undefined },
+      findings: [
+        finding({ kind: 'login', name: 'app', layer: 'redis', isStale: true }),
+        finding({ layer: 'postgres', result: 'absent', ageMs: 0 }),
+      ],
+    })),
+  )
   t.strictSame(
     refused.lines.filter(([label]) => label === 'catalog').map(([, text]) => text),
     [
@@ -214,7 +226,11 @@ t.test('what the layers said is told, also when the last one fails', async (t) =
     ],
   )
   await t.rejects(
-    explain(conninfo, config, () => Promise.reject(new Error('a bug'))),
+    explain(
+      conninfo,
+      config,
+      resolverOf(() => Promise.reject(new Error('a bug'))),
+    ),
     { message: 'a bug' },
   )
 })

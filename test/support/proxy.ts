@@ -74,10 +74,11 @@ export async function startTestProxy(
   }
 }
 
-async function readMetric(
+/** The present value of a metric of a proxy, summed over its labels that match. */
+export async function readMetric(
   adminPort: number,
   name: string,
-  labels: Readonly<Record<string, string>>,
+  labels: Readonly<Record<string, string>> = {},
 ): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${adminPort}/metrics`)
   const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`)

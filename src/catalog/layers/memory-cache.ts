@@ -63,6 +63,8 @@ const NEGATIVE_JITTER = 0.2
 /** A document as JSON, and the objects that are made of it. Found by measuring. */
 const BYTES_PER_CHARACTER = 4
 const BYTES_PER_ENTRY = 1000
+/** The same for a name that leads nowhere. */
+const BYTES_PER_BLANK = 450
 /** As much of the bytes is for names that lead nowhere. */
 const BLANK_SHARE = 0.1
 
@@ -210,6 +212,6 @@ export function keyOf({ kind, name }: CatalogName): string {
 }
 
 function sizeOf({ entry }: Item, key: string): number {
-  const characters = key.length + (isBlank(entry) ? 0 : JSON.stringify(entry).length)
-  return BYTES_PER_ENTRY + BYTES_PER_CHARACTER * characters
+  if (isBlank(entry)) return BYTES_PER_BLANK + BYTES_PER_CHARACTER * key.length
+  return BYTES_PER_ENTRY + BYTES_PER_CHARACTER * (key.length + JSON.stringify(entry).length)
 }

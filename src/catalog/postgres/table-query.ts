@@ -92,8 +92,10 @@ export async function checkTables(client: pg.Client): Promise<void> {
   onlyRow(rows)
 }
 
+/** Prepared once a connection, as planning takes longer than reading. */
 async function readTenant(client: pg.Client, name: string): Promise<CatalogEntry> {
-  const { rows } = await client.query<TenantAnswer>(TENANT_QUERY, [name])
+  const query = { name: 'tenant', text: TENANT_QUERY, values: [name] }
+  const { rows } = await client.query<TenantAnswer>(query)
   const { asOf: version, tenant, server, logins } = onlyRow(rows)
   const asOf = Number(version)
   if (tenant === null) return { kind: 'absent', asOf }
@@ -106,7 +108,8 @@ async function readTenant(client: pg.Client, name: string): Promise<CatalogEntry
 }
 
 async function readLogin(client: pg.Client, user: string): Promise<CatalogEntry> {
-  const { rows } = await client.query<LoginAnswer>(LOGIN_QUERY, [user])
+  const query = { name: 'login', text: LOGIN_QUERY, values: [user] }
+  const { rows } = await client.query<LoginAnswer>(query)
   const { asOf: version, login } = onlyRow(rows)
   const asOf = Number(version)
   if (login === null) return { kind: 'absent', asOf }

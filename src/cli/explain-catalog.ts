@@ -1,0 +1,145 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { systemClock } from '../base/clock.ts'
+import type { LogFields, Logger } from '../base/logger.ts'
+import type { RouteRequest } from '../catalog/catalog.ts'
+import type { CatalogLayer } from '../catalog/catalog-observer.ts'
+import { FileCatalog } from '../catalog/file-catalog.ts'
+import type { Explanation, Finding } from '../catalog/layers/layered-catalog.ts'
+import {
+  type CatalogOptions,
+  type OpenCatalog,
+  openCatalog,
+} from '../catalog/layers/open-catalog.ts'
+import type { Config } from '../config/config.ts'
+import { catalogOptions } from '../config/room-options.ts'
+import { openSocket } from '../server/open/open-socket.ts'
+import { askedLine, type Line } from './explain-lines.ts'
+
+/** Looks requests up as the proxy would. */
+export interface Resolver {
+  /** @throws CatalogUnavailableError - when nobody can say what a name leads to. */
+  resolve(request: RouteRequest): Promise<Explanation>
+  /** Which layers were asked so far, what they said, and what went wrong on the way. */
+  lines(): readonly Line[]
+}
+
+/**
+ * Opens the catalog of a configuration, has `work` done with it, and closes it again. No server of
+ * a tenant is asked for anything.
+ */
+export async function withResolver<T>(
+  config: Config,
+  work: (resolver: Resolver) => Promise<T>,
+): Promise<T> {
+  const options = catalogOptions(config)
+  if (options === undefined) return work(fileResolver(config))
+  const journal = new Journal()
+  const opened = await openReadily(config, options, journal)
+  try {
+    return await work({
+      resolve: (request) => opened.catalog.explain(request),
+      lines: () => journal.lines(),
+    })
+  } finally {
+    opened.close()
+  }
+}
+
+function fileResolver({ records }: Config): Resolver {
+  const catalog = new FileCatalog(records)
+  return {
+    lines: () => [],
+    async resolve(request) {
+      const { login, tenant } = request
+      const grant = catalog.grant(login) ?? catalog.grantOfOthers
+      const found = catalog.tenant(tenant) ?? catalog.templateTenant(tenant)
+      const asListed = { layer: 'file', isStale: false, ageMs: 0 } as const
+      const resultOf = (thing: unknown) => (thing === undefined ? 'absent' : 'found')
+      const findings: readonly Finding[] = [
+        { ...asListed, kind: 'login', name: login, result: resultOf(grant), version: 0 },
+        {
+          ...asListed,
+          kind: 'tenant',
+          name: tenant,
+          result: resultOf(found),
+          version: found?.version ?? 0,
+        },
+      ]
+      return { resolution: await catalog.resolve(request), findings }
+    },
+  }
+}
+
+/** Opens the layers, and gives Redis the time of one answer to be there. */
+async function openReadily(
+  config: Config,
+  options: CatalogOptions,
+  journal: Journal,
+): Promise<OpenCatalog> {
+  let wake = () => {}
+  const opened = await openCatalog(options, {
+    file: new FileCatalog(config.records),
+    defaults: config,
+    observer: {
+      lookedUp: (layer, result, durationMs) => journal.asked(layer, { result, durationMs }),
+      servedStale() {},
+      recordRefused() {},
+      changeTold() {},
+    },
+    logger: journal.logger,
+    clock: systemClock,
+    openSocket,
+    probe() {
+      journal.note(`whether a template's tenant is really there was not asked`)
+      return Promise.resolve('present')
+    },
+    // Redis tells so when it is ready.
+    told: () => wake(),
+  })
+  const isReady = () => opened.health().isRedisUp !== false
+  const timeoutMs = options.redis?.timeoutMs ?? 0
+  const over = new AbortController()
+  wake = () => {
+    if (isReady()) over.abort()
+  }
+  wake()
+  await sleep(timeoutMs, undefined, { signal: over.signal }).catch(() => {})
+  if (!isReady()) journal.note(`redis was not ready within ${timeoutMs} ms`)
+  return opened
+}
+
+/** What happened in the catalog, for the reader of the page. */
+class Journal {
+  readonly #answers = new Map<CatalogLayer, string[]>()
+  /** Each once: what is tried again fails again. */
+  readonly #notes = new Set<string>()
+  readonly logger: Logger = {
+    debug() {},
+    info() {},
+    warn: (event, fields) => this.#told(event, fields),
+    error: (event, fields) => this.#told(event, fields),
+  }
+
+  asked(
+    layer: CatalogLayer,
+    { result, durationMs }: { readonly result: string; readonly durationMs: number },
+  ): void {
+    // The memory of this process is empty, and says nothing about that of a proxy.
+    if (layer === 'memory') return
+    const answers = this.#answers.get(layer) ?? []
+    this.#answers.set(layer, [...answers, `${result} in ${durationMs.toFixed(1)} ms`])
+  }
+
+  note(text: string): void {
+    this.#notes.add(text)
+  }
+
+  lines(): readonly Line[] {
+    const asked = Array.from(this.#answers, ([layer, answers]) => askedLine(layer, answers))
+    return [...asked, ...Array.from(this.#notes, (text): Line => ['note', text])]
+  }
+
+  #told(event: string, fields: LogFields = {}): void {
+    this.note([event, ...Object.values(fields).map(String)].join(': '))
+  }
+}
