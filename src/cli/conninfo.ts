@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { isAddress } from '../server/open/loopback.ts'
 import { UsageError } from './command.ts'
 
 /** What a connection string makes a client say first. */
@@ -92,7 +92,7 @@ function readPairs(text: string): ReadonlyMap<string, string> {
 /** SNI holds names, not addresses. */
 function serverNameOf(keywords: ReadonlyMap<string, string>): string | undefined {
   const [host = ''] = (keywords.get('host') ?? '').split(',')
-  if (host === '' || /^[/@]/.test(host) || isIP(host) !== 0) return undefined
+  if (host === '' || /^[/@]/.test(host) || isAddress(host)) return undefined
   const isSilent = keywords.get('sslmode') === 'disable' || keywords.get('sslsni') === '0'
   return isSilent ? undefined : host.toLowerCase()
 }

@@ -1,4 +1,4 @@
-import { isIP, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { checkServerIdentity, connect, type TLSSocket } from 'node:tls'
 import { reasonOf } from '../../base/deadline.ts'
 import type { ServerTls } from '../../catalog/route.ts'
@@ -6,6 +6,7 @@ import { sslRequest } from '../../wire/frontend-messages.ts'
 import { ALPN_PROTOCOL } from '../../wire/startup-packet.ts'
 import { type ServerAddress, ServerLoginError, ServerUnreachableError } from '../server-errors.ts'
 import { destroyQuietly } from './dial.ts'
+import { isAddress } from './loopback.ts'
 import { secureContextOf } from './tls-settings.ts'
 
 const YES = 0x53
@@ -74,7 +75,7 @@ function encrypt(socket: Socket, { address, tls }: TlsServer): TLSSocket {
   return connect({
     socket,
     host,
-    ...(tls.isNameSent && isIP(host) === 0 ? { servername: host } : {}),
+    ...(tls.isNameSent && !isAddress(host) ? { servername: host } : {}),
     ALPNProtocols: [ALPN_PROTOCOL],
     secureContext: secureContextOf(tls),
     rejectUnauthorized: isVerified,
