@@ -1,4 +1,5 @@
-import type { TenantRecord } from '../catalog/records.ts'
+import type { CatalogRecords, TenantRecord } from '../catalog/records.ts'
+import type { CatalogPlaces } from '../config/catalog-places.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { type CommandIo, configFile, ExitCode, reportFailure } from './command.ts'
 
@@ -10,18 +11,29 @@ import { type CommandIo, configFile, ExitCode, reportFailure } from './command.t
  */
 export function runCheck(args: readonly string[], io: CommandIo): ExitCode {
   try {
-    const { records } = loadConfig({ file: configFile(args, io.env), env: io.env })
-    io.stdout.write(`${tenantTable(records.tenants)}configuration ok\n`)
+    const { records, catalogPlaces } = loadConfig({ file: configFile(args, io.env), env: io.env })
+    const others = [...templateLines(records), ...sourceLines(catalogPlaces)]
+    io.stdout.write(`${tenantTable(records.tenants)}${others.join('')}configuration ok\n`)
     return ExitCode.ok
   } catch (error) {
     return reportFailure(error, io)
   }
 }
 
+function templateLines({ templates }: CatalogRecords): readonly string[] {
+  return templates.map(({ pattern }) => `template ${pattern.text} makes tenants of such names\n`)
+}
+
+function sourceLines({ postgres }: CatalogPlaces): readonly string[] {
+  if (postgres === undefined) return []
+  const { host, port, database } = postgres
+  return [`more tenants: Postgres at ${host}:${port}/${database}\n`]
+}
+
 const HEADINGS = ['TENANT', 'STRATEGY', 'WHERE', 'SERVER USER', 'POOL MODE']
 
 function tenantTable(tenants: readonly TenantRecord[]): string {
-  if (tenants.length === 0) return 'no tenants\n'
+  if (tenants.length === 0) return 'no tenants in the file\n'
   const rows = [HEADINGS, ...tenants.map(tenantRow)]
   // The last column stays as it is.
   const widths = HEADINGS.slice(0, -1).map((_, column) =>

@@ -124,8 +124,9 @@ class Journal {
     layer: CatalogLayer,
     { result, durationMs }: { readonly result: string; readonly durationMs: number },
   ): void {
-    // The memory of this process is empty, and says nothing about that of a proxy.
-    if (layer === 'memory') return
+    // The memory of this process is empty, and says nothing about that of a proxy; what the file
+    // lists is told with the name.
+    if (layer === 'memory' || layer === 'file') return
     const answers = this.#answers.get(layer) ?? []
     this.#answers.set(layer, [...answers, `${result} in ${durationMs.toFixed(1)} ms`])
   }

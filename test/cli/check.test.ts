@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { runCheck } from '../../src/cli/check.ts'
@@ -39,6 +42,26 @@ t.test('prints the tenants without secrets', async (t) => {
       [''],
     ],
   )
+})
+
+t.test('names what the file does not list', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'pgusher-check-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'pgusher.yaml')
+  await writeFile(
+    file,
+    `catalog: { postgres: { url: 'postgresql://pgusher:hush@db/control' } }
+tenants: [{ name: 'eu-*', strategy: database, databaseUrl: 'postgresql://u@eu/{tenant}' }]`,
+  )
+  const { exitCode, out } = check(['--config', file], {})
+  t.equal(exitCode, 0)
+  t.strictSame(out.split('\n'), [
+    'no tenants in the file',
+    'template eu-* makes tenants of such names',
+    'more tenants: Postgres at db:5432/control',
+    'configuration ok',
+    '',
+  ])
 })
 
 t.test('takes the file from the environment', async (t) => {

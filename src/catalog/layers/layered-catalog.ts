@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { TenantName } from '../../tenancy/tenant-name.ts'
 import type { Catalog, Resolution, RouteRequest } from '../catalog.ts'
 import { RecordRefusedError } from '../catalog-errors.ts'
-import type { CatalogLayer } from '../catalog-observer.ts'
+import type { CatalogLayer, CatalogObserver } from '../catalog-observer.ts'
 import { decide, type Finds, type Grant, type VersionedTenant } from '../decide.ts'
 import type { RecordBuilder } from '../documents/record-builder.ts'
 import type { LoginDocument, TenantDocument } from '../entry.ts'
@@ -17,6 +17,7 @@ export interface LayeredCatalogParts {
   readonly file: FileCatalog
   readonly lookups: Pick<Lookups, 'find'>
   readonly builder: RecordBuilder
+  readonly observer: Pick<CatalogObserver, 'lookedUp'>
   /** A record is of no use; told once for each time that it was read. */
   refused(error: RecordRefusedError): void
 }
@@ -92,6 +93,7 @@ export class LayeredCatalog implements Catalog {
   async #grantOf(login: string, findings: Finding[]): Promise<Made<Grant> | undefined> {
     const { file, lookups } = this.#parts
     const listed = file.grant(login)
+    this.#note(listed !== undefined)
     if (listed !== undefined) {
       findings.push(inFile('login', login, 0))
       return listed
@@ -109,6 +111,7 @@ export class LayeredCatalog implements Catalog {
   ): Promise<Made<VersionedTenant> | undefined> {
     const { file, lookups } = this.#parts
     const listed = file.tenant(name)
+    this.#note(listed !== undefined)
     if (listed !== undefined) {
       findings.push(inFile('tenant', name, listed.version))
       return listed
@@ -154,6 +157,10 @@ export class LayeredCatalog implements Catalog {
       this.#grants.set(document, made)
     }
     return made
+  }
+
+  #note(isListed: boolean): void {
+    this.#parts.observer.lookedUp('file', isListed ? 'hit' : 'miss', 0)
   }
 
   #attempt<Thing>(make: () => Thing): Made<Thing> {

@@ -140,7 +140,7 @@ function joinLayers(options: CatalogOptions, parts: CatalogParts) {
   })
   const examine: TemplateProver['examine'] = (name, entry) => prover.examine(name, entry)
   const lookups = new Lookups({ ...layers, memory, observer, clock, examine, refused }, options)
-  const catalog = new LayeredCatalog({ file, lookups, builder, refused })
+  const catalog = new LayeredCatalog({ file, lookups, builder, observer, refused })
   const renew = (defaults: RecordDefaults) => {
     builder = new RecordBuilder({ defaults, ring, home })
     catalog.renew(builder)

@@ -38,6 +38,8 @@ export class ChangeListener {
   readonly #backoff = new Backoff(BACKOFF)
   readonly #ended = new AbortController()
   #isUp = false
+  /** The outage was logged. */
+  #isTold = false
   #tries = 0
 
   constructor(options: ChangeListenerOptions, parts: ChangeListenerParts) {
@@ -70,7 +72,7 @@ export class ChangeListener {
       const reason = await this.#listenOnce(tried)
       tried()
       if (signal.aborted) return
-      this.#parts.logger.warn('catalog changes not heard', { layer: 'postgres', detail: reason })
+      this.#lost(reason)
       await this.#pause(this.#backoff.failed())
     }
   }
@@ -81,7 +83,7 @@ export class ChangeListener {
     let client: pg.Client | undefined
     try {
       client = await this.#open()
-      this.#isUp = true
+      this.#found()
       this.#backoff.succeeded()
       if (this.#tries > 1) this.#parts.told({ kind: 'all', version: undefined })
       tried()
@@ -92,6 +94,20 @@ export class ChangeListener {
       this.#isUp = false
       client?.connection.stream.destroy()
     }
+  }
+
+  /** Said once an outage, however often it is tried again. */
+  #lost(reason: string): void {
+    if (!this.#isTold) {
+      this.#parts.logger.warn('catalog changes not heard', { layer: 'postgres', detail: reason })
+    }
+    this.#isTold = true
+  }
+
+  #found(): void {
+    this.#isUp = true
+    if (this.#isTold) this.#parts.logger.info('catalog changes heard', { layer: 'postgres' })
+    this.#isTold = false
   }
 
   #open(): Promise<pg.Client> {

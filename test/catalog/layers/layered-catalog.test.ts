@@ -34,11 +34,13 @@ function loginOf(user: string, changed: Partial<LoginDocument> = {}): KnownEntry
 function newCatalog(records = NOTHING) {
   const known = new Map<string, KnownEntry>()
   const asked: string[] = []
+  const counted: string[] = []
   const refused: RecordRefusedError[] = []
   const file = new FileCatalog(records)
   const catalog = new LayeredCatalog({
     file,
     builder: new RecordBuilder({ defaults: DEFAULTS, ring: RING }),
+    observer: { lookedUp: (layer, result) => counted.push(`${layer} ${result}`) },
     refused: (error) => refused.push(error),
     lookups: {
       async find(name): Promise<Found> {
@@ -52,7 +54,7 @@ function newCatalog(records = NOTHING) {
     const resolution = await catalog.resolve(REQUEST)
     return resolution.kind === 'route' ? resolution.route.version : undefined
   }
-  return { catalog, known, asked, refused, file, versionNow }
+  return { catalog, known, asked, counted, refused, file, versionNow }
 }
 
 t.test('a login and a tenant make a route, when the one may act for the other', async (t) => {
@@ -88,7 +90,7 @@ tenants:
   - { name: acme, strategy: database, databaseUrl: 'postgresql://u@file/acme', authQuery: {} }
   - { name: 'eu-*', strategy: database, databaseUrl: 'postgresql://u@file/{tenant}', authQuery: {} }
 `)
-  const { catalog, known, asked } = newCatalog(records)
+  const { catalog, known, asked, counted } = newCatalog(records)
   known.set('tenant:acme', tenantOf(acmeRow()))
   known.set('login:app', loginOf('app'))
   const { resolution, findings } = await catalog.explain(REQUEST)
@@ -98,6 +100,7 @@ tenants:
     { layer: 'file', kind: 'tenant' },
   ])
   t.strictSame(asked, [])
+  t.strictSame(counted, ['file hit', 'file hit'])
   const made = { login: 'other', tenant: named('eu-x') }
   t.match(await catalog.resolve(made), { route: { target: { database: 'eu-x', host: 'file' } } })
   t.strictSame(asked.splice(0), ['login:other', 'tenant:eu-x'], 'who is listed elsewhere wins')

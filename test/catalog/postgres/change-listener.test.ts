@@ -50,12 +50,14 @@ for (const [payload, change] of PAYLOADS) {
 /** A listener whose changes can be waited for. */
 function listenTo(t: Owner, server: PostgresServer) {
   const told: CatalogChange[] = []
+  const logged: string[] = []
+  const log = (event: string) => void logged.push(event)
   const events = new EventEmitter()
   const listener = new ChangeListener(
     { target: targetOf(server), timeoutMs: 300, heartbeatMs: 50 },
     {
       clock: systemClock,
-      logger: silentLogger,
+      logger: { ...silentLogger, warn: log, info: log },
       openSocket,
       told(change) {
         told.push(change)
@@ -64,7 +66,7 @@ function listenTo(t: Owner, server: PostgresServer) {
     },
   )
   t.teardown(() => listener.close())
-  return { listener, told, next: () => once(events, 'told') }
+  return { listener, told, logged, next: () => once(events, 'told') }
 }
 
 for (const { major, server, client } of await startCatalogs(t)) {
@@ -128,11 +130,12 @@ for (const { major, server, client } of await startCatalogs(t)) {
     failOnLeaks(t)
     await client.end()
     await server.halt()
-    const { listener, told } = listenTo(t, server)
+    const { listener, told, logged } = listenTo(t, server)
     await listener.start()
     t.equal(listener.isUp, false)
     await server.restart()
     await until(() => told.length > 0)
+    t.strictSame(logged, ['catalog changes not heard', 'catalog changes heard'], 'once an outage')
     t.equal(listener.isUp, true)
     t.strictSame(told, [ALL])
     listener.close()
