@@ -49,8 +49,10 @@ interface Item {
   readonly dueAtMs: number
   readonly era: number
   isVoid: boolean
-  /** It serves as it is until then, past its time. */
+  /** It serves as it is until then, past its time, unless it comes into doubt again. */
   staleUntilMs: number
+  /** `doubts` of the cache when that was said. */
+  staleSince: number
 }
 
 /** Names that changed of late. More than can change within one lookup. */
@@ -82,6 +84,8 @@ export class MemoryCache {
   readonly #minimums = new LRUCache<string, number>({ max: MAX_MINIMUMS })
   #floor = 0
   #era = 0
+  /** Counts what was told of all names. */
+  #doubts = 0
 
   constructor(options: MemoryOptions, clock: Clock) {
     const { maxEntries, maxBytes } = options
@@ -114,7 +118,8 @@ export class MemoryCache {
     if (item === undefined) return undefined
     const nowMs = this.#clock.nowMs()
     const standing = this.#standingOf(item, name, nowMs)
-    const isStale = standing === 'due' && nowMs < item.staleUntilMs
+    const isResting = nowMs < item.staleUntilMs && item.staleSince === this.#doubts
+    const isStale = standing === 'due' && isResting
     return { entry: item.entry, standing, ageMs: nowMs - item.readAtMs, isStale }
   }
 
@@ -136,6 +141,7 @@ export class MemoryCache {
       era,
       isVoid: false,
       staleUntilMs: 0,
+      staleSince: 0,
     }
     this.#forget(key)
     const place = isBlank(entry) ? this.#absent : this.#known
@@ -145,7 +151,9 @@ export class MemoryCache {
   /** What is held of the name serves as it is for a while. */
   rest(name: CatalogName, restMs: number): void {
     const item = this.#known.peek(keyOf(name))
-    if (item !== undefined) item.staleUntilMs = this.#clock.nowMs() + restMs
+    if (item === undefined) return
+    item.staleUntilMs = this.#clock.nowMs() + restMs
+    item.staleSince = this.#doubts
   }
 
   /** @param version - Entries older than this are superseded; `undefined`: it can't be told which. */
@@ -163,6 +171,7 @@ export class MemoryCache {
 
   /** @param version - As for `voidName`, of all names. */
   voidAll(version: number | undefined): void {
+    this.#doubts += 1
     if (version === undefined) this.#era += 1
     else this.#floor = Math.max(this.#floor, version)
   }

@@ -132,6 +132,12 @@ t.test('what nobody can be asked about serves for a while', async (t) => {
   t.match(memory.find(ACME), { standing: 'due', isStale: true, ageMs: TTL_MS + 999 })
   clock.advance(1)
   t.equal(memory.find(ACME)?.isStale, false)
+  for (const version of [undefined, 7]) {
+    memory.rest(ACME, 1000)
+    t.equal(memory.find(ACME)?.isStale, true)
+    memory.voidAll(version)
+    t.equal(memory.find(ACME)?.isStale, false, 'what was told of all is asked about at once')
+  }
 })
 
 t.test('names that nobody knows push out no tenant, and count in bytes', async (t) => {
