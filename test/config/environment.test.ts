@@ -16,6 +16,8 @@ const TLS_FILES = {
 }
 /** Redis is a cache of Postgres. */
 const SOURCE = { PGUSHER_CATALOG_POSTGRES_URL: 'postgresql://u@h/d' }
+const SENTINELS = { PGUSHER_CATALOG_REDIS_SENTINELS: '["redis://h"]' }
+const NEEDS_SENTINELS = /^catalog\.redis\.(?:user|password)$/
 const NEEDS_TLS = /^(?:tls\.|tenancy\.tag\.(?:sni|certificate)$)/
 
 /** A value that each setting takes, other than its default. */
@@ -76,7 +78,8 @@ for (const row of settingPaths()) {
     const text = `tenants: [${ACME.replace('${env:PW}', 'x')}]\nlog: { level: error }`
     const files = NEEDS_TLS.test(path) ? TLS_FILES : {}
     const source = path.startsWith('catalog.') ? SOURCE : {}
-    const config = load(text, { ...files, ...source, [variable]: otherValue(row) })
+    const sentinels = NEEDS_SENTINELS.test(path) ? SENTINELS : {}
+    const config = load(text, { ...files, ...source, ...sentinels, [variable]: otherValue(row) })
     const value = valueAt(config, path.split('.'))
     t.equal(Array.isArray(value) ? JSON.stringify(value) : String(value), otherValue(row))
   })
