@@ -64,7 +64,7 @@ export async function buildCatalog(
   const reload = (next: Config) => {
     ttlMs = next.catalog.ttlMs
     const change = file.replace(next.records)
-    opened?.renew(next)
+    opened?.renew({ defaults: next, servers: next.sharedServers })
     for (const one of catalogChanges(change, opened !== undefined)) {
       metrics.catalogObserver.changeTold('file')
       told(one)
@@ -89,6 +89,7 @@ async function openBehind(
   const opened = await openCatalog(options, {
     file,
     defaults: config,
+    servers: config.sharedServers,
     observer,
     logger,
     clock,

@@ -80,6 +80,7 @@ async function openReadily(
   const opened = await openCatalog(options, {
     file: new FileCatalog(config.records),
     defaults: config,
+    servers: config.sharedServers,
     observer: {
       lookedUp: (layer, result, durationMs) => journal.asked(layer, { result, durationMs }),
       servedStale() {},

@@ -1,3 +1,4 @@
+import type { SharedServer } from '../catalog/documents/tenant-records.ts'
 import type { CatalogRecords } from '../catalog/records.ts'
 import type { ClientTlsOptions } from '../session/login/client-tls.ts'
 import type { CatalogPlaces } from './catalog-places.ts'
@@ -10,6 +11,8 @@ import type { SettingGroups } from './settings-schema.ts'
 export interface Config extends SettingGroups {
   /** The logins and tenants of the file, with all that `servers` and the defaults say about them. */
   readonly records: CatalogRecords
+  /** The entries of `servers`, by name. */
+  readonly sharedServers: ReadonlyMap<string, SharedServer>
   /** What `catalog` names, read. */
   readonly catalogPlaces: CatalogPlaces
   /** The files of `tls.client`, read; `undefined` where clients are not offered TLS. */

@@ -82,7 +82,7 @@ export function loadConfig({ file, env }: ConfigSources): Config {
     tenants: tenants.map(({ record }) => record),
     templates: templates.map(({ record }) => record),
   }
-  return deepFreeze({ ...settings, records, catalogPlaces, clientTls })
+  return deepFreeze({ ...settings, records, sharedServers: servers, catalogPlaces, clientTls })
 }
 
 function readText(file: string): string {

@@ -38,10 +38,15 @@ t.test('the minimal file gives the three tenants of the design', async (t) => {
 })
 
 t.test('the full file holds every setting at its default', async (t) => {
-  const { records: _, ...full } = loadConfig({ file: 'config/full.yaml', env: SECRETS })
-  const { records, ...empty } = load('')
+  const {
+    records: _,
+    sharedServers: __,
+    ...full
+  } = loadConfig({ file: 'config/full.yaml', env: SECRETS })
+  const { records, sharedServers, ...empty } = load('')
   t.strictSame(full, empty)
   t.strictSame(records, { logins: [], tenants: [], templates: [] })
+  t.equal(sharedServers.size, 0)
   const text = readFileSync('config/full.yaml', 'utf8')
   for (const { path } of settingPaths()) {
     const key = path.split('.').at(-1)?.replace('[]', '')

@@ -36,14 +36,19 @@ function moveTo(database: string): Promise<unknown> {
     UPDATE public.tenant SET database_url = '${urlOf(database)}' WHERE name = 'acme'`)
 }
 
-function proxyOn(t: Test, catalog: Readonly<Record<string, unknown>>) {
+function proxyOn(t: Test, catalog: Readonly<Record<string, unknown>>, query = QUERY) {
   const url = `${server.url('x', { user: 'mapper' })}`.replace(
     /@.*/,
     `@127.0.0.1:${source.server.port}/postgres`,
   )
   const login = { user: 'app', password: PASSWORD, tenants: '*' }
-  const postgres = { url, query: QUERY, timeoutMs: 500 }
-  return town.proxy(t, { postgres, keys: [TOWN_KEY], ...catalog }, { logins: [login] })
+  const shared = { url: server.url('saas', { user: 'pool', password: 'pool' }) }
+  const postgres = { url, query, timeoutMs: 500 }
+  return town.proxy(
+    t,
+    { postgres, keys: [TOWN_KEY], ...catalog },
+    { logins: [login], servers: { shared } },
+  )
 }
 
 for (const [name, redis] of [
@@ -98,3 +103,13 @@ for (const [name, redis] of [
     await until(async () => (await visit(proxy, 'acme')) === 'umbrella')
   })
 }
+
+t.test('tenants of a shared server, which the file knows', async (t) => {
+  await source.run(`INSERT INTO public.tenant (id, name) VALUES (42, 'initech'), (2, 'globex')`)
+  const query = `
+    SELECT id, name, 'shared' AS server, CASE id WHEN 42 THEN 'row' ELSE 'schema' END AS strategy
+    FROM public.tenant WHERE name = $1`
+  const proxy = await proxyOn(t, { redis: { url: town.redis.url } }, query)
+  for (const tenant of ['initech', 'globex']) t.equal(await visit(proxy, tenant), tenant)
+  t.equal(await visit(proxy, 'hooli'), '28P01')
+})

@@ -47,6 +47,7 @@ export async function openTownCatalog(
   const opened = await openCatalog(options, {
     file: new FileCatalog(config.records),
     defaults: config,
+    servers: config.sharedServers,
     observer: OBSERVER,
     logger: createLogger({ level: 'error', destination: { write() {} } }),
     clock: systemClock,

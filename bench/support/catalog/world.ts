@@ -113,6 +113,7 @@ export async function openLayers(postgres: string, redis?: RedisServer): Promise
   const opened = await openCatalog(options, {
     file: new FileCatalog(config.records),
     defaults: config,
+    servers: config.sharedServers,
     observer: {
       ...observer,
       lookedUp(layer, result, durationMs) {

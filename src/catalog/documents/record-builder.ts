@@ -19,6 +19,8 @@ import { buildServer, buildTenant, type SharedServer } from './tenant-records.ts
 export interface RecordBuilderParts {
   readonly defaults: RecordDefaults
   readonly ring: KeyRing
+  /** Those of the file, for records that come without the row of their server. */
+  readonly servers?: ReadonlyMap<string, SharedServer>
   /** Where the catalog itself is: no template leads there. */
   readonly home?: ServerTarget
 }
@@ -47,7 +49,7 @@ export class RecordBuilder {
     }
     const problems = new RecordProblems(`tenant ${name}`)
     const entry = this.#tenantEntry(name, tenant, problems)
-    const servers = new Map<string, SharedServer>()
+    const servers = new Map(this.#parts.servers)
     if (server !== undefined) servers.set(server.name, this.#server(server, problems))
     const surroundings = this.#surroundings(problems)
     const record = entry && buildTenant(entry, [], { ...surroundings, servers })

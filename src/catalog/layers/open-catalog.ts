@@ -6,6 +6,7 @@ import type { CatalogObserver, ChangeSource } from '../catalog-observer.ts'
 import type { CatalogChange } from '../change.ts'
 import { RecordBuilder } from '../documents/record-builder.ts'
 import type { RecordDefaults } from '../documents/record-defaults.ts'
+import type { SharedServer } from '../documents/tenant-records.ts'
 import type { FileCatalog } from '../file-catalog.ts'
 import { ChangeListener } from '../postgres/change-listener.ts'
 import type { OpenSocket } from '../postgres/connect-pg.ts'
@@ -39,6 +40,8 @@ export interface CatalogOptions extends LookupOptions, MemoryOptions {
 export interface CatalogParts {
   readonly file: FileCatalog
   readonly defaults: RecordDefaults
+  /** Of the file, for what a query of one's own finds. */
+  readonly servers: ReadonlyMap<string, SharedServer>
   readonly observer: CatalogObserver
   readonly logger: Logger
   readonly clock: Clock
@@ -67,8 +70,8 @@ export interface CatalogHealth {
 export interface OpenCatalog {
   readonly catalog: LayeredCatalog
   health(): CatalogHealth
-  /** From now on records are made with other defaults. */
-  renew(defaults: RecordDefaults): void
+  /** From now on records are made with other defaults and servers. */
+  renew(next: Pick<CatalogParts, 'defaults' | 'servers'>): void
   close(): void
 }
 
@@ -120,7 +123,9 @@ function joinLayers(options: CatalogOptions, parts: CatalogParts) {
   const { clock, observer, logger, file } = parts
   const ring = new KeyRing(options.keys)
   const home = options.postgres.target
-  let builder = new RecordBuilder({ defaults: parts.defaults, ring, home })
+  const newBuilder = ({ defaults, servers }: Pick<CatalogParts, 'defaults' | 'servers'>) =>
+    new RecordBuilder({ defaults, servers, ring, home })
+  let builder = newBuilder(parts)
   const refused = (error: RecordRefusedError) => {
     observer.recordRefused(error)
     logger.warn('record refused', { code: error.code, detail: error.message })
@@ -141,8 +146,8 @@ function joinLayers(options: CatalogOptions, parts: CatalogParts) {
   const examine: TemplateProver['examine'] = (name, entry) => prover.examine(name, entry)
   const lookups = new Lookups({ ...layers, memory, observer, clock, examine, refused }, options)
   const catalog = new LayeredCatalog({ file, lookups, builder, observer, refused })
-  const renew = (defaults: RecordDefaults) => {
-    builder = new RecordBuilder({ defaults, ring, home })
+  const renew: OpenCatalog['renew'] = (next) => {
+    builder = newBuilder(next)
     catalog.renew(builder)
   }
   return { layers, memory, lookups, catalog, renew }
