@@ -139,7 +139,7 @@ export class ReplyLedger {
   #isSkipping = false
   /** The server takes copy data: it ignores Sync and Flush until CopyDone or CopyFail. */
   #isCopyIn = false
-  /** Syncs that the copy of the head has swallowed, unless it failed before it read them. */
+  /** Syncs that a copy has swallowed, unless it failed before it read them. */
   #swallowedSyncs = 0
   #isDoubtful = false
   /** Something has come for the first entry. */
@@ -235,14 +235,15 @@ export class ReplyLedger {
     if (code === BackendCode.errorResponse) return this.#settleError()
     const head = this.#entries[this.#first]
     if (head === undefined) return this.#settleUnasked(code)
-    if (EXPECTED[code]?.includes(head.owed) !== true) return 'surprise'
     const isReady = code === BackendCode.readyForQuery
     // A whole query is never answered by ReadyForQuery alone: this one is for something else.
-    if (isReady && !this.#isAnswered && WHOLE_QUERIES.includes(head.owed)) return 'surprise'
+    const isEarly = isReady && !this.#isAnswered && WHOLE_QUERIES.includes(head.owed)
+    if (isEarly || EXPECTED[code]?.includes(head.owed) !== true) return this.#settleUnasked(code)
     this.#isAnswered = true
     this.#isUnsynced = !isReady
     if (code === BackendCode.copyInResponse) this.#beginCopyIn()
-    if (code === BackendCode.commandComplete) this.#swallowedSyncs = 0
+    // Behind a failed copy it is some other command that is complete.
+    if (code === BackendCode.commandComplete && !this.#isDoubtful) this.#swallowedSyncs = 0
     if (this.#isEndOf(head.owed, code)) this.#finish()
     return HIDDEN.has(head.owed) ? 'drop' : 'pass'
   }
@@ -298,7 +299,9 @@ export class ReplyLedger {
     const end = later.findIndex(({ owed }) => owed === 'copyEnd')
     this.#isCopyIn = end === -1
     const swallowed = end === -1 ? later.length : end
-    this.#swallowedSyncs = later.slice(0, swallowed).filter(({ owed }) => owed === 'sync').length
+    const before = this.#isDoubtful ? this.#swallowedSyncs : 0
+    const syncs = later.slice(0, swallowed).filter(({ owed }) => owed === 'sync')
+    this.#swallowedSyncs = before + syncs.length
     const kept = later.filter(
       ({ owed }, index) => index > swallowed || (owed !== 'sync' && owed !== 'copyEnd'),
     )

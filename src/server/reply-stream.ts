@@ -185,9 +185,9 @@ export class ReplyStream implements FrameVisitor {
       this.#news ??= new Map(this.#parameters)
       this.#news.set(name, value)
     }
+    if (this.#isServing) this.#insertInvented()
     // A client may be listening while its connection is asked something; behind a link it is not.
     if (isAsynchronous(code)) return this.#isServing && this.ledger.own !== 'link' ? 'pass' : 'drop'
-    this.#insertInvented()
     if (code === BackendCode.commandComplete) this.#watchTag(frame)
     return this.#reply(frame)
   }

@@ -41,6 +41,14 @@ t.test('pg_prepared_statements and errors show names of the proxy', async (t) =>
   await client.end()
 })
 
+t.test('a name that is prepared again behind a Sync of one pipeline', async (t) => {
+  const client = await logIn()
+  client.send(parse('twice', 'SELECT 1'), sync, parse('twice', 'SELECT 2'), sync)
+  t.strictSame(sqlStates([...(await client.upTo('Z')), ...(await client.upTo('Z'))]), [])
+  t.strictSame(rows(await client.ask(bind('', 'twice'), execute(), sync)), ['2'])
+  await client.end()
+})
+
 t.test('the value of a sequence is known in its own transaction alone', async (t) => {
   const [client, other] = await Promise.all([logIn(), logIn()])
   await client.ask(query('CREATE SEQUENCE known_differences'))

@@ -184,6 +184,11 @@ export const EXTENDED: Program = {
     },
   },
   'pipelines with errors': { script: pipelinesWithErrors },
+  'a notice behind a Close': {
+    script: async (talk) => {
+      await talk.ask(parse('a', 'SELECT 1'), close('S', 'a'), query('COMMIT'))
+    },
+  },
   'PREPARE and EXECUTE': {
     script: async (talk) => {
       await talk.run(

@@ -85,6 +85,24 @@ const ROWS: readonly LedgerRow[] = [
     isDoubtful: true,
   },
   {
+    name: 'not swallowed, and a query behind it',
+    script: 'query query sync copyEnd sync < G < E < Z < C < Z < Z < Z',
+    isSettled: true,
+    isDoubtful: true,
+  },
+  {
+    name: 'not swallowed, before a query',
+    script: 'query sync query copyEnd sync < G < E < Z < Z < C < Z < Z',
+    isSettled: true,
+    isDoubtful: true,
+  },
+  {
+    name: 'not swallowed, and a copy behind it',
+    script: 'query query sync copyEnd sync < G < E < Z < G copyEnd < C < Z < Z < Z',
+    isSettled: true,
+    isDoubtful: true,
+  },
+  {
     name: 'not swallowed',
     script: 'execute sync < G < E < Z',
     expects: 'pass',
