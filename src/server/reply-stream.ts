@@ -21,12 +21,11 @@ const WHOLE = 0xffff_ffff
 const TAG_BYTES = FRAME_HEAD_BYTES + 16
 const READY_BYTES = FRAME_HEAD_BYTES + 1
 
-/** While a client is served: rows and copy data pass unseen, all else is checked by its head. */
+/** While a client is served: rows, copy data and notifications pass unseen, all else is checked by its head. */
 const SERVING = attentionTable(
   {
     [BackendCode.dataRow]: 0,
     [BackendCode.copyData]: 0,
-    [BackendCode.noticeResponse]: 0,
     [BackendCode.notificationResponse]: 0,
     [BackendCode.readyForQuery]: READY_BYTES,
     [BackendCode.commandComplete]: TAG_BYTES,
