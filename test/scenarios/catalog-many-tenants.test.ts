@@ -12,7 +12,8 @@ import { until } from '../support/until.ts'
 
 const TENANTS = 10_000
 const TTL_MS = 30_000
-const HEARTBEAT_MS = 3000
+/** Far less than a heartbeat. */
+const STEP_MS = 150
 /** Longer than the clock is moved in one step: no answer is late by it. */
 const TIMEOUT_MS = 60_000
 
@@ -71,11 +72,14 @@ t.test('a proxy that starts reads none of its tenants', async (t) => {
 })
 
 t.test('nor does one that has nothing to do', async (t) => {
-  const ticks = (4 * TTL_MS) / HEARTBEAT_MS
-  for (let tick = 0; tick < ticks; tick += 1) {
+  const endMs = clock.nowMs() + 4 * TTL_MS
+  while (clock.nowMs() < endMs) {
     const beats = asked(/SELECT 1/g)
-    clock.advance(HEARTBEAT_MS)
-    await until(() => asked(/SELECT 1/g) > beats)
+    // In steps, as the next beat is not planned before the last one is answered.
+    await until(() => {
+      clock.advance(STEP_MS)
+      return asked(/SELECT 1/g) > beats
+    })
   }
   t.equal(asked(/pgusher\.(state|tenants)/g), 0)
   t.equal(await readFromRedis(), 0)
@@ -91,7 +95,6 @@ t.test('a tenant that is used is read once, and alone', async (t) => {
   }
   t.equal(asked(/pgusher\.state/g), 2)
   t.equal(await metric('pgusher_catalog_lookups_total', { layer: 'postgres' }), 2)
-  t.equal(await metric('pgusher_catalog_lookups_total', { layer: 'memory', result: 'hit' }), 1)
   t.equal(await metric('pgusher_catalog_entries'), 2)
   t.ok((await readFromRedis()) > 0)
 })
