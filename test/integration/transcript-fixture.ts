@@ -45,7 +45,7 @@ export interface Stage {
 export interface Act extends Pick<Party, 'version'> {
   readonly parameters?: Readonly<Record<string, string>>
   readonly script: Script
-  /** Left out where there is too much to be sent byte by byte. */
+  /** Not sent byte by byte: there is too much of it, or its end would be chance then. */
   readonly isBulky?: boolean
 }
 
