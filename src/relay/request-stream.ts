@@ -77,7 +77,10 @@ export class RequestStream implements FrameVisitor {
   /** The proxy's own words that are due behind the frame that was visited last. */
   #following: Buffer | undefined
   #isTerminated = false
-  /** Bytes can't be told apart any more: the server is left to find its own words for them. */
+  /**
+   * Bytes can't be told apart any more: the server is left to find its own words for them. It hangs
+   * up then: what is still sent would reset the connection, and those words would be lost.
+   */
   #isBroken = false
 
   /** @param roaming - `undefined` where the client keeps its server connection: session mode. */
@@ -125,7 +128,7 @@ export class RequestStream implements FrameVisitor {
     this.#passage ??= { server, frames: this.#frames }
     this.#passage.server = server
     this.#pieces.length = 0
-    if (this.#isBroken) return [chunk]
+    if (this.#isBroken) return this.#pieces
     try {
       this.#frames.push(chunk)
     } catch (error) {

@@ -45,7 +45,7 @@ export interface Stage {
 export interface Act extends Pick<Party, 'version'> {
   readonly parameters?: Readonly<Record<string, string>>
   readonly script: Script
-  /** Not sent byte by byte: there is too much of it, or its end would be chance then. */
+  /** Left out where there is too much to be sent byte by byte. */
   readonly isBulky?: boolean
 }
 
