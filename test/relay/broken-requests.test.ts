@@ -10,6 +10,8 @@ import { frame, int32 } from '../support/raw-client.ts'
 const ASK = query('SELECT 1')
 const BEGUN = Buffer.concat([parseBytes('', 'SELECT 1'), bindBytes('', ''), executeBytes('')])
 const UNKNOWN = frame('!', Buffer.from('body'))
+/** The type and the length of a message. */
+const HEADER_SIZE = 5
 const CHUNK_SIZES = [1, 2, 5, 1_000]
 
 /** A client in session mode, and the server connection that it has. */
@@ -29,12 +31,16 @@ function passed({ requests, server }: ReturnType<typeof begin>, bytes: Buffer, s
   return Buffer.concat(pieces)
 }
 
-/** Session mode: Postgres finds its own words, and its connection is not used again. */
+/**
+ * Session mode: Postgres finds its own words, and its connection is not used again. The chunk with
+ * the header that says it is the last one sent, as a server that has hung up reads no more.
+ */
 function leftToServer(t: Test, bytes: Buffer): void {
   for (const size of CHUNK_SIZES) {
     const turn = begin()
     const sent = Buffer.concat([ASK, bytes, sync()])
-    t.same(passed(turn, sent, size), sent, `in pieces of ${size}`)
+    const chunks = Math.ceil((ASK.length + HEADER_SIZE) / size)
+    t.same(passed(turn, sent, size), sent.subarray(0, chunks * size), `in pieces of ${size}`)
     turn.fake.say(commandComplete('SELECT 1'), readyForQuery('I'))
     t.equal(turn.server.isClean, false)
   }
