@@ -3,6 +3,7 @@ import { runCatalog } from './cli/catalog.ts'
 import { runCheck } from './cli/check.ts'
 import { type CommandIo, ExitCode } from './cli/command.ts'
 import { runExplain } from './cli/explain.ts'
+import { runKit } from './cli/kit.ts'
 import { serve } from './cli/serve.ts'
 import { printSettings } from './cli/settings.ts'
 import { processEnvironment } from './config/sources/process-environment.ts'
@@ -19,6 +20,10 @@ const USAGE = `Usage: pgusher COMMAND [OPTIONS]
                         seal all passwords of the catalog with the newest key
   catalog seal --config FILE (--tenant NAME | --server NAME) [OPTIONS]
                         seal a password, read from standard input
+  kit (--url URL | --print) [--setting NAME]
+                        install the SQL kit for sealed row tenancy, or print it
+  kit key add | expire --id ID --url URL [--at TIME]
+                        add a key to the kit, read from standard input, or end one
   settings              list every setting with its environment variable and default
 
 FILE may also be named by PGUSHER_CONFIG.
@@ -43,6 +48,8 @@ async function run(command: string | undefined, args: readonly string[]): Promis
       return runExplain(args, io)
     case 'catalog':
       return runCatalog(args, io)
+    case 'kit':
+      return runKit(args, io)
     case 'settings':
       return printSettings(io)
     case 'help':

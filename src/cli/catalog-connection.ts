@@ -1,12 +1,16 @@
 import { reasonOf, withDeadline } from '../base/deadline.ts'
 import { ProxyError } from '../base/proxy-error.ts'
 import { LayerFailedError } from '../catalog/catalog-errors.ts'
+import { parseServerUrl } from '../catalog/documents/server-url.ts'
 import { connectPg } from '../catalog/postgres/connect-pg.ts'
 import type { ServerTarget } from '../catalog/route.ts'
 import { KeyRing } from '../catalog/sealing/key-ring.ts'
 import type { Config } from '../config/config.ts'
 import { openSocket } from '../server/open/open-socket.ts'
 import { UsageError } from './command.ts'
+
+/** For a database that is named on the command line. */
+const TIMEOUT_MS = 10_000
 
 type CatalogClient = Awaited<ReturnType<typeof connectPg>>
 
@@ -34,6 +38,17 @@ export function catalogDatabase({ catalog, catalogPlaces }: Config): CatalogData
   const target = catalogPlaces.postgres
   if (target === undefined) throw new UsageError('name the database in catalog.postgres.url')
   return { target, timeoutMs: catalog.postgres.timeoutMs }
+}
+
+/**
+ * @param url - What `--url` says.
+ * @throws UsageError - when it is no URL of a server.
+ */
+export function namedDatabase(url: string | undefined): CatalogDatabase {
+  const result = parseServerUrl(url ?? '')
+  if (result.kind === 'target') return { target: result.target, timeoutMs: TIMEOUT_MS }
+  const { message, remedy } = result.finding
+  throw new UsageError(`--url ${message}. ${remedy}`)
 }
 
 /**

@@ -1,15 +1,12 @@
-import { parseServerUrl } from '../catalog/documents/server-url.ts'
 import { migrate, migrationScript, readerGrants } from '../catalog/postgres/schema/migrate.ts'
 import { loadConfig } from '../config/load-config.ts'
-import { type CatalogDatabase, catalogDatabase, overDatabase } from './catalog-connection.ts'
 import {
-  type CommandIo,
-  ExitCode,
-  namedConfigFile,
-  readOptions,
-  reportFailure,
-  UsageError,
-} from './command.ts'
+  type CatalogDatabase,
+  catalogDatabase,
+  namedDatabase,
+  overDatabase,
+} from './catalog-connection.ts'
+import { type CommandIo, ExitCode, namedConfigFile, readOptions, reportFailure } from './command.ts'
 
 const OPTIONS = {
   config: { type: 'string' },
@@ -17,9 +14,6 @@ const OPTIONS = {
   reader: { type: 'string' },
   print: { type: 'boolean' },
 } as const
-
-/** For a database that is named on the command line. */
-const TIMEOUT_MS = 10_000
 
 /**
  * `pgusher catalog init [--config FILE | --url URL] [--reader ROLE] [--print]`: creates the schema
@@ -35,7 +29,7 @@ export async function runInit(args: readonly string[], io: CommandIo): Promise<E
       io.stdout.write(`${migrationScript()}${grants}`)
       return ExitCode.ok
     }
-    const database = url === undefined ? configured(config, io) : named(url)
+    const database = url === undefined ? configured(config, io) : namedDatabase(url)
     await overDatabase(database, async (client) => {
       const steps = (await migrate(client)).map(({ name }) => name)
       const done = steps.length === 0 ? 'is up to date' : `set up: ${steps.join(', ')}`
@@ -52,11 +46,4 @@ export async function runInit(args: readonly string[], io: CommandIo): Promise<E
 
 function configured(file: string | undefined, { env }: CommandIo): CatalogDatabase {
   return catalogDatabase(loadConfig({ file: namedConfigFile(file, env), env }))
-}
-
-function named(url: string): CatalogDatabase {
-  const result = parseServerUrl(url)
-  if (result.kind === 'target') return { target: result.target, timeoutMs: TIMEOUT_MS }
-  const { message, remedy } = result.finding
-  throw new UsageError(`--url ${message}. ${remedy}`)
 }

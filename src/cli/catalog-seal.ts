@@ -1,4 +1,3 @@
-import { buffer } from 'node:stream/consumers'
 import { changePassword } from '../catalog/sealing/change-password.ts'
 import type { SealContext } from '../catalog/sealing/key-ring.ts'
 import { urlPlaceOf } from '../catalog/sealing/password-places.ts'
@@ -14,6 +13,7 @@ import {
   reportFailure,
   UsageError,
 } from './command.ts'
+import { readSecretLine } from './secret-line.ts'
 
 /** What is to be sealed, and what for. */
 interface SealOrder extends Pick<SealContext, 'kind' | 'name' | 'place'> {
@@ -55,9 +55,9 @@ async function seal(order: SealOrder, config: Config, { stdin }: CommandIo): Pro
   const { kind, name, place, goal } = order
   const ring = sealingKeys(config)
   if (typeof goal === 'object') {
-    return ring.seal(await readPassword(stdin), { kind, name, place, ...goal })
+    return ring.seal(await readSecretLine(stdin), { kind, name, place, ...goal })
   }
-  const secret = goal === 'remove' ? undefined : await readPassword(stdin)
+  const secret = goal === 'remove' ? undefined : await readSecretLine(stdin)
   const version = await overCatalog(config, (client) =>
     changePassword(new SecretsTable(client, kind), { name, place, secret }, ring),
   )
@@ -96,20 +96,4 @@ function readGoal({ version, write = false, remove = false }: Goals): SealOrder[
   const number = /^[1-9]\d{0,9}$/.test(version ?? '') ? Number(version) : Number.NaN
   if (number <= 2_147_483_647) return { version: number }
   throw new UsageError('--version is the secrets_version that the row will have, 1 at first')
-}
-
-/** One line, whose end is not part of it. */
-async function readPassword(stdin: CommandIo['stdin']): Promise<string> {
-  const bytes = await buffer(stdin)
-  const [, password] = /^([^\r\n\0]+)\r?\n?$/.exec(decode(bytes) ?? '') ?? []
-  if (password === undefined) throw new UsageError('give the password on stdin, as one line')
-  return password
-}
-
-function decode(bytes: Buffer): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
 }
