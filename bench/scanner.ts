@@ -3,6 +3,7 @@ import { RequestStream } from '../src/relay/request-stream.ts'
 import type { ReplySink } from '../src/server/reply-sink.ts'
 import { ReportedSets } from '../src/server/reported-sets.ts'
 import { ServerConnection } from '../src/server/server-connection.ts'
+import type { TenantName } from '../src/tenancy/tenant-name.ts'
 import {
   attentionTable,
   FRAME_HEAD_BYTES,
@@ -15,6 +16,7 @@ import { readArguments } from './support/arguments.ts'
 import { printReport } from './support/report.ts'
 import { median } from './support/statistics.ts'
 
+const VOICE = { tenant: 'acme' as TenantName, refusal: () => Buffer.alloc(0) }
 const USAGE = `Usage: node dist/bench/scanner.js [--markdown]
 
 What it takes to look at one message, without any socket.
@@ -105,7 +107,7 @@ function answerQueries(): number {
       expiresAtMs: 0,
     },
   )
-  const requests = new RequestStream(undefined)
+  const requests = new RequestStream(undefined, VOICE)
   const request = query('SELECT abalance FROM pgbench_accounts WHERE aid = 1')
   server.attach(SILENT)
   const beganNs = process.hrtime.bigint()

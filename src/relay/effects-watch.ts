@@ -26,6 +26,14 @@ export interface EffectsPolicy {
   refusal(effects: StatementEffects): Buffer | undefined
 }
 
+/** How texts are read under these ParameterStatus values. */
+export function dialectOf(parameters: ReadonlyMap<string, string>): SqlDialect {
+  return {
+    backslashEscapes: parameters.get('standard_conforming_strings') === 'off',
+    hasUnsafeBytes: UNSAFE_ENCODINGS.has(parameters.get('client_encoding') ?? ''),
+  }
+}
+
 /** Looks at what a client's statements may do to its session. */
 export class EffectsWatch {
   #policy: EffectsPolicy
@@ -49,10 +57,7 @@ export class EffectsWatch {
   dialect({ parameters }: ServerConnection): SqlDialect {
     if (parameters !== this.#parameters) {
       this.#parameters = parameters
-      this.#dialect = {
-        backslashEscapes: parameters.get('standard_conforming_strings') === 'off',
-        hasUnsafeBytes: UNSAFE_ENCODINGS.has(parameters.get('client_encoding') ?? ''),
-      }
+      this.#dialect = dialectOf(parameters)
     }
     return this.#dialect
   }

@@ -114,6 +114,11 @@ export class Relay implements ReplySink {
     this.#write(server, [link.bytes, ...this.#requests.push(first, server)])
   }
 
+  /** ParameterStatus values as the client knows them. */
+  get told(): ReadonlyMap<string, string> {
+    return this.#told
+  }
+
   /** Begins a turn that waits for its first request. */
   join(server: ServerConnection): void {
     server.attach(this)
@@ -244,8 +249,7 @@ export class Relay implements ReplySink {
     const changes = changedParameters(this.#told, parameters)
     this.#told = parameters
     if (changes.size === 0) return
-    const messages = Array.from(changes, ([name, value]) => parameterStatus(name, value))
-    this.replyBytes(Buffer.concat(messages))
+    this.replyBytes(Buffer.concat(reports(changes)))
   }
 
   /** Whether a failed link's transaction block might not hold `request` back. */
@@ -276,6 +280,18 @@ function writePieces(server: ServerConnection, pieces: readonly Buffer[]): boole
   // One small copy is cheaper than the bookkeeping of a gathered write.
   if (bytes <= JOIN_BYTES) return server.write(Buffer.concat(pieces, bytes))
   return server.writeAll(pieces)
+}
+
+/** What tells a client that knows `before` of the values `now`. */
+export function reportChanges(
+  before: ReadonlyMap<string, string>,
+  now: ReadonlyMap<string, string>,
+): readonly Buffer[] {
+  return reports(changedParameters(before, now))
+}
+
+function reports(changes: ReadonlyMap<string, string>): readonly Buffer[] {
+  return Array.from(changes, ([name, value]) => parameterStatus(name, value))
 }
 
 const NO_CHANGES: ReadonlyMap<string, string> = new Map()

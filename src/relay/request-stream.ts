@@ -15,11 +15,11 @@ import { type EffectsPolicy, EffectsWatch, MAY_COPY } from './effects-watch.ts'
 import { type Passage, pass } from './statement-frames.ts'
 import {
   NAMES_BYTES,
-  REFUSED_TEXT,
   SCANNED_BYTES,
   StatementNames,
   type StatementScope,
 } from './statement-names.ts'
+import { REFUSED_TEXT, substitute, type TenantVoice, visitKept } from './tenant-texts.ts'
 import type { TurnEffects } from './turn-effects.ts'
 
 /** What the server owes for each message that a client may send after its login. */
@@ -36,8 +36,15 @@ const OWED = codeTable<Owed>({
   [FrontendCode.copyFail]: 'copyEnd',
 })
 
-/** Everything passes as it is: the client keeps its server connection. */
-const KEEPING = attentionTable({ [FrontendCode.copyData]: 0 }, FRAME_HEAD_BYTES)
+/** The client keeps its server connection: all passes as it is, but what speaks of its tenant. */
+const KEEPING = attentionTable(
+  {
+    [FrontendCode.copyData]: 0,
+    [FrontendCode.query]: SCANNED_BYTES,
+    [FrontendCode.parse]: SCANNED_BYTES,
+  },
+  FRAME_HEAD_BYTES,
+)
 /** Names of statements are mapped, and texts are looked at. */
 const MAPPING = attentionTable(
   {
@@ -72,6 +79,7 @@ interface Companions {
 export class RequestStream implements FrameVisitor {
   readonly #frames: FrameStream
   readonly #companions: Companions | undefined
+  readonly #voice: TenantVoice
   #passage: Passage | undefined
   readonly #pieces: Buffer[] = []
   /** The proxy's own words that are due behind the frame that was visited last. */
@@ -84,7 +92,8 @@ export class RequestStream implements FrameVisitor {
   #isBroken = false
 
   /** @param roaming - `undefined` where the client keeps its server connection: session mode. */
-  constructor(roaming: Roaming | undefined) {
+  constructor(roaming: Roaming | undefined, voice: TenantVoice) {
+    this.#voice = voice
     if (roaming !== undefined) {
       const watch = new EffectsWatch(roaming.effects)
       this.#companions = { watch, scope: roaming.statements, names: undefined }
@@ -183,10 +192,12 @@ export class RequestStream implements FrameVisitor {
     const owed = OWED[code]
     if (owed === undefined) return this.#visitUnanswered(code, server)
     const companions = this.#companions
-    if (companions === undefined) return pass(server, owed)
+    if (companions === undefined) {
+      return visitKept(frame, passage, this.#voice) ?? pass(server, owed)
+    }
     if (code === FrontendCode.query) return this.#visitQuery(frame, companions)
     if (isNaming(code)) {
-      return namesOf(companions).rewrite(frame, passage)
+      return this.#namesOf(companions).rewrite(frame, passage)
     }
     server.owe(owed)
     // It names a function by its number: any function.
@@ -213,6 +224,13 @@ export class RequestStream implements FrameVisitor {
       { bytes, start: start + FRAME_HEAD_BYTES, end: start + frameBytes - 1 },
       server,
     )
+    if (effects?.namesTenant === true) {
+      const { bytes: other, change } = substitute(frame, this.#voice, server)
+      companions.names?.beforeQuery(undefined, passage)
+      server.owe('query', change)
+      this.#frames.insert(other)
+      return 'drop'
+    }
     const refusal = watch.refusal(effects)
     if (refusal !== undefined) {
       server.owe('query', { undo() {}, refusal })
@@ -229,6 +247,11 @@ export class RequestStream implements FrameVisitor {
     )
       this.#restore(companions)
     return 'pass'
+  }
+
+  #namesOf(companions: Companions): StatementNames {
+    companions.names ??= new StatementNames(companions.scope, companions.watch, this.#voice)
+    return companions.names
   }
 
   #closeLent(names: readonly string[], server: ServerConnection): void {
@@ -274,11 +297,6 @@ export class RequestStream implements FrameVisitor {
     server.flushInvented()
     return 'pass'
   }
-}
-
-function namesOf(companions: Companions): StatementNames {
-  companions.names ??= new StatementNames(companions.scope, companions.watch)
-  return companions.names
 }
 
 /** Messages that may name a prepared statement. */

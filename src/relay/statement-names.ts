@@ -19,6 +19,7 @@ import {
   sendParse,
 } from './statement-frames.ts'
 import type { StatementTable } from './statement-table.ts'
+import { REFUSED_TEXT, substitute, type TenantVoice } from './tenant-texts.ts'
 import { type Bound, UnnamedStatement } from './unnamed-statement.ts'
 
 /** Enough of Bind, Describe and Close to find two names in: Postgres cuts names at 63 bytes. */
@@ -28,8 +29,6 @@ export const SCANNED_BYTES = 65_536
 const STATEMENT_KIND = 0x53
 /** Behind the name of a Parse: no text, no parameter types. */
 const EMPTY_TAIL = Buffer.alloc(3)
-/** No SQL: the server answers with a syntax error, which the client's refusal replaces. */
-export const REFUSED_TEXT = 'REFUSED BY PGUSHER'
 const NOTHING: readonly string[] = []
 /** Names of other letters depend on the client's encoding: they are left to the server. */
 const ASCII = /^[\x20-\x7e]*$/
@@ -67,11 +66,13 @@ export class StatementNames {
   readonly #unnamed = new UnnamedStatement()
   #scope: StatementScope
   readonly #watch: EffectsWatch
+  readonly #voice: TenantVoice
 
-  constructor(scope: StatementScope, watch: EffectsWatch) {
+  constructor(scope: StatementScope, watch: EffectsWatch, voice: TenantVoice) {
     this.#named = new ClientStatements(scope.limits)
     this.#scope = scope
     this.#watch = watch
+    this.#voice = voice
   }
 
   /** Whether `bytes` may bind a statement of the client whose text can end a transaction. */
@@ -198,6 +199,7 @@ export class StatementNames {
     const { table, family } = this.#scope
     const tail = chunk.subarray(nameEnd + 1, start + frameBytes)
     const statement = table.intern(family, tail, this.#watch.dialect(server))
+    if (statement.effects?.namesTenant === true) return this.#parseSubstitute(frame, passage)
     const refusal = this.#watch.refusal(statement.effects)
     if (refusal !== undefined) {
       this.#unnamed.left()
@@ -225,6 +227,7 @@ export class StatementNames {
     const textStart = start + FRAME_HEAD_BYTES + 1
     const text = { bytes: chunk, start: textStart, end: endOfString(frame, textStart) }
     const effects = this.#watch.scan(text, server)
+    if (effects?.namesTenant === true) return this.#parseSubstitute(frame, passage)
     const refusal = this.#watch.refusal(effects)
     if (refusal !== undefined) {
       this.#unnamed.dropped(server)
@@ -234,6 +237,24 @@ export class StatementNames {
     const tail = chunk.subarray(textStart, start + frameBytes)
     server.owe('parse', this.#unnamed.parsed(tail, effects, server))
     return 'pass'
+  }
+
+  /** A text that names the tenant is not for the server. */
+  #parseSubstitute(frame: Frame, passage: Passage): FrameFate {
+    const { server, frames } = passage
+    const { bytes, change } = substitute(frame, this.#voice, server)
+    if (change !== undefined) {
+      const isUnnamed = frame.chunk[frame.start + FRAME_HEAD_BYTES] === 0
+      if (isUnnamed) this.#unnamed.dropped(server)
+      else this.#unnamed.left()
+      return refuseParse(change.refusal, passage)
+    }
+    const fate = this.#parse(
+      { code: frame.code, chunk: bytes, start: 0, frameBytes: bytes.length },
+      passage,
+    )
+    if (fate === 'pass') frames.insert(bytes)
+    return 'drop'
   }
 
   #isOpen(frame: Frame, server: ServerConnection, name: Extent): boolean {

@@ -19,6 +19,8 @@ export interface Admission {
   readonly id: number
   readonly route: Route
   readonly credential: Credential
+  /** The client's certificate names the tenant: it may act for no other. */
+  readonly isTenantCertified: boolean
   /** Changes of the catalog that had been heard of when the route was resolved. */
   readonly since: number
   readonly pool: Pool

@@ -7,6 +7,8 @@ import type { FactsWanted } from '../server/session-facts.ts'
  * - `idle`: no server connection is held; `held` is the beginning of an unfinished request.
  * - `waiting`: a complete request waits for a server connection.
  * - `moving`: a complete request waits for the session to enter the place that its tenant moved to.
+ * - `switching`: the client asked for another tenant; what it holds it still holds, and it may stay.
+ * - `crossing`: it gave its server connection back for that: it arrives there, or ends.
  * - `active`: a server connection is leased; a pinned client is so between its transactions too.
  * - `asking`: the transaction is over, and the server is asked what the session holds.
  * - `leaving`: the client said Terminate, or is gone, but the server still owes replies.
@@ -16,6 +18,13 @@ export type SessionState =
   | { readonly kind: 'idle'; readonly held: Buffer | undefined }
   | { readonly kind: 'waiting'; readonly requests: Buffer[] }
   | { readonly kind: 'moving'; readonly requests: Buffer[]; readonly attempt: AbortController }
+  | {
+      readonly kind: 'switching'
+      readonly lease: Lease | undefined
+      readonly requests: Buffer[]
+      readonly attempt: AbortController
+    }
+  | { readonly kind: 'crossing'; readonly requests: Buffer[]; readonly attempt: AbortController }
   | { readonly kind: 'active'; readonly lease: Lease }
   | {
       readonly kind: 'asking'
@@ -29,10 +38,12 @@ export type SessionState =
 
 /** The only legal moves; anything else is a bug here, not an error of the client. */
 const NEXT_STATES = {
-  idle: ['idle', 'waiting', 'moving', 'active', 'closed'],
+  idle: ['idle', 'waiting', 'moving', 'switching', 'active', 'closed'],
   waiting: ['idle', 'moving', 'active', 'closed'],
   moving: ['idle', 'waiting', 'moving', 'active', 'closed'],
-  active: ['idle', 'waiting', 'moving', 'active', 'asking', 'leaving', 'closed'],
+  switching: ['idle', 'crossing', 'active', 'closed'],
+  crossing: ['idle', 'active', 'closed'],
+  active: ['idle', 'waiting', 'moving', 'switching', 'active', 'asking', 'leaving', 'closed'],
   asking: ['idle', 'active', 'leaving', 'closed'],
   leaving: ['closed'],
   closed: [],
@@ -50,8 +61,6 @@ export function move(from: SessionState, next: SessionState): SessionState {
 }
 
 /** A server connection is leased. */
-export function isHolding(
-  state: SessionState,
-): state is Extract<SessionState, { readonly lease: Lease }> {
-  return state.kind === 'active' || state.kind === 'asking' || state.kind === 'leaving'
+export function isHolding(state: SessionState): state is SessionState & { readonly lease: Lease } {
+  return 'lease' in state && state.lease !== undefined
 }

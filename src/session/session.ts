@@ -6,26 +6,39 @@ import type { PoolMode, Route, SessionTimeouts } from '../catalog/route.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { CloseReason } from '../pool/pool-observer.ts'
 import type { Waiter } from '../pool/waiter.ts'
-import { Relay } from '../relay/relay.ts'
-import { RequestStream } from '../relay/request-stream.ts'
+import { type Relay, reportChanges } from '../relay/relay.ts'
+import type { RequestStream } from '../relay/request-stream.ts'
 import { ServerLostError } from '../server/server-errors.ts'
 import type { SessionFacts } from '../server/session-facts.ts'
 import type { Link } from '../tenancy/link.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
+import { commandComplete, readyForQuery } from '../wire/backend-messages.ts'
 import { type Admission, roaming } from './admission.ts'
 import { cancelAnswer } from './cancel-answer.ts'
 import { Deadline } from './deadline.ts'
 import { endClient } from './end-client.ts'
+import { errorAnswer } from './error-answer.ts'
 import type { Credential } from './follow/credential.ts'
+import { enterPlace } from './follow/enter-place.ts'
 import { Parting, type PartingKind } from './follow/parting.ts'
-import { Residence } from './follow/residence.ts'
+import type { Residence } from './follow/residence.ts'
 import { overdueOf } from './overdue.ts'
 import { requestReadiness } from './request-readiness.ts'
-import { foreseen, QueryTimeoutError, SessionMovedError, ShutdownError } from './session-errors.ts'
+import {
+  CanceledError,
+  foreseen,
+  QueryTimeoutError,
+  SessionMovedError,
+  ShutdownError,
+} from './session-errors.ts'
 import type { SessionParts } from './session-parts.ts'
 import { CLOSED, IDLE, isHolding, move, type SessionState } from './session-state.ts'
 import type { OpenSession } from './sessions.ts'
-import { StateKeeper, type TurnOutcome } from './state-keeper.ts'
+import type { StateKeeper, TurnOutcome } from './state-keeper.ts'
+import { authorizeSwitch, type SwitchPermit } from './switch/authorize-switch.ts'
+import type { OwnRequest } from './switch/own-requests.ts'
+import { TenantSwitchFailedError } from './switch/switch-errors.ts'
+import { beginTenure, type Tenure } from './tenure.ts'
 
 /** Why a session ends: `error` is told to the client, `reason` to the pool. */
 interface End {
@@ -33,21 +46,24 @@ interface End {
   readonly reason: CloseReason
 }
 
+type SwitchRequest = Extract<OwnRequest, { readonly kind: 'switch' }>
+
+const NOTHING = Buffer.alloc(0)
+
 /**
  * One logged-in client: waits for a complete request, takes a server connection from the pool,
  * relays, and gives it back when the transaction is over (or, in session mode, at the end). Where
- * its tenant is moved to, it follows between two transactions.
+ * its tenant is moved to, it follows between two transactions; where it asks for another tenant, it
+ * begins anew there.
  */
 export class Session implements Waiter, OpenSession {
   readonly id: number
-  readonly mode: PoolMode
   readonly #socket: Socket
-  readonly #residence: Residence
   readonly #parts: SessionParts
-  readonly #requests: RequestStream
-  readonly #relay: Relay
   readonly #deadline: Deadline
-  readonly #keeper: StateKeeper
+  /** What its login has led to: a change of tenant begins with this, and with nothing made since. */
+  readonly #home: Admission
+  #tenure: Tenure
   #cancelId = 0
   #state: SessionState = IDLE
   #isDraining = false
@@ -62,19 +78,10 @@ export class Session implements Waiter, OpenSession {
 
   constructor(socket: Socket, admission: Admission, parts: SessionParts) {
     this.id = admission.id
-    this.mode = admission.route.pool.mode
     this.#socket = socket
-    this.#residence = new Residence(admission, parts)
     this.#parts = parts
-    this.#keeper = new StateKeeper(admission)
-    this.#requests = new RequestStream(roaming(admission, parts.statementTable))
-    const { parameters } = admission
-    this.#relay = new Relay({
-      client: socket,
-      requests: this.#requests,
-      listener: this,
-      parameters,
-    })
+    this.#home = admission
+    this.#tenure = beginTenure({ socket, listener: this }, admission, parts)
     this.#deadline = new Deadline(parts.clock, () => this.#expired())
   }
 
@@ -113,6 +120,10 @@ export class Session implements Waiter, OpenSession {
 
   get credential(): Credential {
     return this.#admission.credential
+  }
+
+  get mode(): PoolMode {
+    return this.#admission.route.pool.mode
   }
 
   get waitMs(): number {
@@ -167,7 +178,8 @@ export class Session implements Waiter, OpenSession {
     if (state.kind !== 'asking') return false
     this.#keeper.told(state.lease.server, state.wanted, facts)
     if (held.length === 0) return false
-    if (this.#isLeaving) {
+    const isOwn = this.#tenure.own.read(Buffer.concat(held)) !== undefined
+    if (this.#isLeaving || isOwn) {
       state.held.push(...held)
       return false
     }
@@ -193,6 +205,10 @@ export class Session implements Waiter, OpenSession {
   async cancel(): Promise<void> {
     const state = this.#state
     if (state.kind === 'waiting' || state.kind === 'moving') this.#cancelWait(state.requests)
+    if (state.kind === 'switching' || state.kind === 'crossing') {
+      state.attempt.abort(new CanceledError())
+      return
+    }
     if (!isHolding(state)) return
     const { pool, route, options } = this.#admission
     this.#cancels += 1
@@ -214,7 +230,8 @@ export class Session implements Waiter, OpenSession {
   }
 
   follow(route: Route): void {
-    if (this.#state.kind === 'closed') return
+    // What was looked up for the tenant that it was in before is nothing to it.
+    if (this.#state.kind === 'closed' || route.tenant !== this.tenant) return
     const hearing = this.#residence.hear(route)
     if (hearing === 'barred') {
       this.dismiss(new SessionMovedError('the server user is another one'))
@@ -262,13 +279,13 @@ export class Session implements Waiter, OpenSession {
         return
       case 'waiting':
       case 'moving':
+      case 'switching':
+      case 'crossing':
         state.requests.push(chunk)
         this.#socket.pause()
         return
       case 'active':
-        this.#deadline.set(this.#timeouts.queryMs)
-        this.#relay.request(chunk)
-        this.#leaveIfTerminated()
+        this.#pass(this.#serveOwn(chunk))
         return
       case 'asking':
         this.#relay.request(chunk)
@@ -276,6 +293,14 @@ export class Session implements Waiter, OpenSession {
       default:
         return
     }
+  }
+
+  /** In the course of a turn, or where the server connection is kept. */
+  #pass(bytes: Buffer): void {
+    if (bytes.length === 0) return
+    this.#deadline.set(this.#timeouts.queryMs)
+    this.#relay.request(bytes)
+    this.#leaveIfTerminated()
   }
 
   #request(bytes: Buffer): void {
@@ -289,7 +314,40 @@ export class Session implements Waiter, OpenSession {
       this.#move({ kind: 'idle', held: request.length === 0 ? undefined : request })
       return
     }
-    this.#checkOut([request])
+    const left = this.#serveOwn(request)
+    if (left === request) this.#checkOut([request])
+    else if (this.#state.kind === 'idle') this.#request(left)
+  }
+
+  /**
+   * Does what `bytes` ask of the proxy itself, if they begin with such requests.
+   *
+   * @returns What is left of them for the server.
+   */
+  #serveOwn(bytes: Buffer): Buffer {
+    const { own, requests } = this.#tenure
+    let left = bytes
+    while (left.length > 0) {
+      if (!this.#isFree || !requests.isBetweenFrames) {
+        own.passed()
+        return left
+      }
+      const request = own.read(left)
+      if (request === undefined) return left
+      left = left.subarray(request.bytes)
+      if (request.kind === 'switch') {
+        void this.#switchTenant(request, left)
+        return NOTHING
+      }
+      this.#answer(request.reply)
+    }
+    return left
+  }
+
+  /** Answers in the server's place, between two transactions. */
+  #answer(reply: Buffer): void {
+    if (!this.#socket.write(reply)) this.#socket.pause()
+    this.#deadline.set(this.#timeouts.idleClientMs)
   }
 
   #checkOut(requests: Buffer[]): void {
@@ -450,10 +508,101 @@ export class Session implements Waiter, OpenSession {
     }
   }
 
+  /** Changes to the tenant that the client asks for; `rest` came behind that. */
+  async #switchTenant(request: SwitchRequest, rest: Buffer): Promise<void> {
+    const lease = isHolding(this.#state) ? this.#state.lease : undefined
+    const attempt = new AbortController()
+    const requests = rest.length === 0 ? [] : [rest]
+    this.#deadline.set(0)
+    this.#move({ kind: 'switching', lease, requests, attempt })
+    let permit: SwitchPermit | undefined
+    try {
+      const { tenant } = request.command
+      const wish = { tenant, home: this.#home, admission: this.#admission }
+      permit = await authorizeSwitch(wish, this.#parts)
+      attempt.signal.throwIfAborted()
+      if (lease !== undefined) this.#cross(lease, { kind: 'crossing', requests, attempt })
+      const place = await enterPlace(this.#parts, permit, attempt.signal)
+      if (attempt.signal.aborted) {
+        place.lease?.release()
+        this.#parts.pools.leave(place.pool)
+        throw attempt.signal.reason
+      }
+      const { route, credential, since } = permit
+      this.#arrive(request, { ...this.#home, route, credential, since, ...place })
+    } catch (error) {
+      permit?.withdraw()
+      this.#notSwitched(request, foreseen(error), permit !== undefined)
+    }
+  }
+
+  /** What it did on its server connection is undone before anybody else gets that. */
+  #cross(lease: Lease, crossing: SessionState): void {
+    const outcome = this.#takeOutcome()
+    this.#move(crossing)
+    this.#relay.end()
+    this.#giveBack(lease, 'busy', outcome)
+  }
+
+  /** Begins anew as a session of another tenant, and answers. */
+  #arrive({ command, before }: SwitchRequest, admission: Admission): void {
+    const { tenant: from, login } = this
+    const known = this.#relay.told
+    const held = Buffer.concat('requests' in this.#state ? this.#state.requests : [])
+    this.#stay()
+    this.#residence.depart(false)
+    this.#parts.sessions.moved(this, () => {
+      this.#tenure = beginTenure({ socket: this.#socket, listener: this }, admission, this.#parts)
+    })
+    const { tenant } = this
+    if (tenant !== from) this.#parts.tenantGate.leave(from)
+    const { lease, parameters } = admission
+    this.#move(lease === undefined ? IDLE : { kind: 'active', lease })
+    const news = reportChanges(known, parameters)
+    const done = [commandComplete(command.tag), readyForQuery('I')]
+    this.#answer(Buffer.concat([before, ...news, ...done]))
+    if (lease !== undefined) this.#relay.join(lease.server)
+    this.#parts.observer.tenantSwitched(tenant, 'done')
+    this.#parts.logger.info('tenant switched', { session: this.id, login, from, tenant })
+    this.#parts.follower.admitted(this, admission.since)
+    this.#goOn(held)
+  }
+
+  /** It may not go there, or can't: it stays where it is, if nothing of that is lost. */
+  #notSwitched({ before }: SwitchRequest, error: ProxyError, isPermitted: boolean): void {
+    const state = this.#state
+    if (state.kind !== 'switching' && state.kind !== 'crossing') return
+    this.#parts.observer.tenantSwitched(this.tenant, isPermitted ? 'failed' : 'refused')
+    // What came behind it was meant for the other tenant.
+    if (state.kind === 'crossing' || state.requests.length > 0) {
+      this.#close({ error: new TenantSwitchFailedError(error), reason: 'busy' })
+      return
+    }
+    this.#warn('tenant not switched', error.message, error.code)
+    const { lease } = state
+    this.#move(lease === undefined ? IDLE : { kind: 'active', lease })
+    this.#answer(Buffer.concat([before, errorAnswer(error, 'ERROR'), readyForQuery('I')]))
+    this.#attempt(() => {
+      if (lease === undefined) this.#settle()
+      this.#goOn(NOTHING)
+    })
+  }
+
+  /** It has been answered in the server's place, and may be wanted elsewhere by now. */
+  #goOn(held: Buffer): void {
+    const end = this.#endBetweenTransactions(isHolding(this.#state))
+    if (end !== undefined) {
+      this.#close(end)
+      return
+    }
+    this.#socket.resume()
+    if (held.length > 0) this.#received(held)
+  }
+
   #stopWaiting(): void {
     const state = this.#state
     if (state.kind === 'waiting') this.#admission.pool.abandon(this)
-    else if (state.kind === 'moving') state.attempt.abort()
+    else if ('attempt' in state) state.attempt.abort()
   }
 
   /** A request that waits for its turn is answered here, as the server would answer it. */
@@ -554,6 +703,22 @@ export class Session implements Waiter, OpenSession {
     const isSayable = error instanceof ServerLostError ? error.isReportable : !isMidMessage
     if (error !== undefined) this.#warn('session ended', error.message, error.code)
     endClient(this.#socket, isSayable ? error : undefined)
+  }
+
+  get #residence(): Residence {
+    return this.#tenure.residence
+  }
+
+  get #requests(): RequestStream {
+    return this.#tenure.requests
+  }
+
+  get #relay(): Relay {
+    return this.#tenure.relay
+  }
+
+  get #keeper(): StateKeeper {
+    return this.#tenure.keeper
   }
 
   #warn(message: string, detail: string, code?: string): void {

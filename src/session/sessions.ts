@@ -48,6 +48,13 @@ export class Sessions {
     if (this.#open.size === 0) this.#emptied?.()
   }
 
+  /** `move` makes an open session one of another tenant. */
+  moved(session: OpenSession, move: () => void): void {
+    this.pairs.remove(session)
+    move()
+    this.pairs.add(session)
+  }
+
   /** Sends idle clients away now, the others at the end of their transaction. */
   drain(): Promise<void> {
     this.#isDraining = true

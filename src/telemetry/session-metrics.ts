@@ -1,7 +1,7 @@
 import { Counter, type Registry } from 'prom-client'
 import { AuthenticationFailedError, type AuthFailureReason } from '../auth/auth-errors.ts'
 import type { PinReason } from '../session/kept-state.ts'
-import type { SessionObserver } from '../session/session-observer.ts'
+import type { SessionObserver, SwitchResult } from '../session/session-observer.ts'
 import { DurationHistogram } from './duration-histogram.ts'
 
 const LOGIN_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -28,6 +28,8 @@ const PIN_REASONS: Readonly<Record<PinReason, 0>> = {
   load: 0,
   unknown: 0,
 }
+
+const SWITCH_RESULTS: Readonly<Record<SwitchResult, 0>> = { done: 0, refused: 0, failed: 0 }
 
 /** Counts what becomes of sessions. No label names a tenant or a login: they are unbounded. */
 export class SessionMetrics {
@@ -62,6 +64,9 @@ export class SessionMetrics {
       },
       transactionEnded: () => {
         this.#transactions += 1
+      },
+      tenantSwitched(_tenant, result) {
+        counters.switches.inc({ result })
       },
       pinned(_tenant, reason) {
         counters.pins.inc({ reason })
@@ -127,5 +132,16 @@ function requestCounters(registry: Registry) {
     registers,
   })
   for (const reason of Object.keys(PIN_REASONS)) pins.inc({ reason }, 0)
-  return { authFailures, transactions, cancels, pins }
+  return { authFailures, transactions, cancels, pins, switches: switchCounter(registers) }
+}
+
+function switchCounter(registers: Registry[]): Counter {
+  const switches = new Counter({
+    name: 'pgusher_tenant_switches_total',
+    help: 'Changes of tenant that clients asked for in their sessions, by what became of them.',
+    labelNames: ['result'],
+    registers,
+  })
+  for (const result of Object.keys(SWITCH_RESULTS)) switches.inc({ result }, 0)
+  return switches
 }

@@ -59,6 +59,9 @@ interface Carried extends Setting {
   readonly by: string
 }
 
+/** What `Claim.sources` says of a tag in the client's certificate. */
+export const CERTIFICATE_SOURCE = 'client certificate'
+
 const TAG_NAMES: ReadonlySet<string> = new Set(['tenant', 'pgusher.tenant'])
 /** Parameters that are not settings. Spelled otherwise (`User`), they are, as in Postgres. */
 const PACKET_NAMES: ReadonlySet<string> = new Set(['user', 'database', 'options', 'replication'])
@@ -140,7 +143,7 @@ function tlsTags({ serverName = '', certificateNames }: TlsNames, options: TagOp
   for (const name of certificateNames) {
     const certified = match(options.certificate, 'none', name.toLowerCase())
     if (certified !== undefined) {
-      tags.push({ source: 'client certificate', text: certified.tenant })
+      tags.push({ source: CERTIFICATE_SOURCE, text: certified.tenant })
     }
   }
   return tags

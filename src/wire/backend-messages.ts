@@ -1,4 +1,4 @@
-import { cString, int32, message } from './byte-writer.ts'
+import { cString, int16, int32, message } from './byte-writer.ts'
 import { BackendCode } from './message-codes.ts'
 
 /** Says how bad a report is. The last four are notices. */
@@ -28,12 +28,27 @@ export const AuthenticationType = {
 } as const
 
 const END = Buffer.of(0)
+const TEXT_OID = 25
+/** Any length, any modifier. */
+const ANY = 0xffff
+/** No table, no column of it, type and its length, modifier, text format. */
+const TEXT_COLUMN = Buffer.concat([
+  int32(0),
+  int16(0),
+  int32(TEXT_OID),
+  int16(ANY),
+  int32(-1),
+  int16(0),
+])
 const PROTOCOL_3 = 3 << 16
 
 // Messages without a variable part are made once. Nobody writes into a message after it is built.
 const AUTHENTICATION_OK = authentication(AuthenticationType.ok)
 const AUTHENTICATION_CLEARTEXT = authentication(AuthenticationType.cleartextPassword)
 const PARSE_COMPLETE = message(BackendCode.parseComplete)
+const BIND_COMPLETE = message(BackendCode.bindComplete)
+const NO_DATA = message(BackendCode.noData)
+const NO_PARAMETERS = message(BackendCode.parameterDescription, Buffer.alloc(2))
 const CLOSE_COMPLETE = message(BackendCode.closeComplete)
 const READY_FOR_QUERY = {
   I: message(BackendCode.readyForQuery, Buffer.from('I')),
@@ -110,6 +125,35 @@ export function parseComplete(): Buffer {
 
 export function closeComplete(): Buffer {
   return CLOSE_COMPLETE
+}
+
+export function bindComplete(): Buffer {
+  return BIND_COMPLETE
+}
+
+export function noData(): Buffer {
+  return NO_DATA
+}
+
+/** ParameterDescription of a statement without parameters. */
+export function noParameters(): Buffer {
+  return NO_PARAMETERS
+}
+
+/** @param tag - Such as `SET`. */
+export function commandComplete(tag: string): Buffer {
+  return message(BackendCode.commandComplete, cString(tag))
+}
+
+/** RowDescription of one column of type text, which is no table's. */
+export function textColumn(name: string): Buffer {
+  return message(BackendCode.rowDescription, int16(1), cString(name), TEXT_COLUMN)
+}
+
+/** DataRow of one text. */
+export function textRow(text: string): Buffer {
+  const value = Buffer.from(text, 'utf8')
+  return message(BackendCode.dataRow, int16(1), int32(value.length), value)
 }
 
 function authentication(type: number, ...body: readonly Buffer[]): Buffer {

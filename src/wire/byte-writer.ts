@@ -17,6 +17,13 @@ export function untypedPacket(...body: readonly Buffer[]): Buffer {
   return Buffer.concat([int32(bodyBytes + 4), ...body], bodyBytes + 4)
 }
 
+/** Takes signed and unsigned alike. */
+export function int16(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(2)
+  bytes.writeUInt16BE(value & 0xffff)
+  return bytes
+}
+
 /** Takes signed and unsigned alike: process ids of poolers use all 32 bits. */
 export function int32(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(4)

@@ -6,6 +6,7 @@ import { DEAF } from '../pool/pool-fixture.ts'
 import { commandComplete, FakeServer } from '../support/fake-server.ts'
 import { bindBytes, executeBytes, parseBytes } from '../support/frontend-bytes.ts'
 import { frame, int32 } from '../support/raw-client.ts'
+import { VOICE } from './relay-fixture.ts'
 
 const ASK = query('SELECT 1')
 const BEGUN = Buffer.concat([parseBytes('', 'SELECT 1'), bindBytes('', ''), executeBytes('')])
@@ -19,7 +20,7 @@ function begin() {
   const fake = new FakeServer()
   const server = fake.connection()
   server.attach(DEAF)
-  return { fake, server, requests: new RequestStream(undefined) }
+  return { fake, server, requests: new RequestStream(undefined, VOICE) }
 }
 
 /** What goes on to the server when `bytes` come in pieces of that size. */

@@ -3,12 +3,25 @@ import type { EffectsPolicy } from '../../src/relay/effects-watch.ts'
 import { Relay, type RelayListener } from '../../src/relay/relay.ts'
 import { RequestStream } from '../../src/relay/request-stream.ts'
 import { StatementTable } from '../../src/relay/statement-table.ts'
+import type { TenantVoice } from '../../src/relay/tenant-texts.ts'
 import type { ServerConnection } from '../../src/server/server-connection.ts'
 import type { SessionFacts } from '../../src/server/session-facts.ts'
+import type { TenantName } from '../../src/tenancy/tenant-name.ts'
+import { errorResponse } from '../../src/wire/backend-messages.ts'
 import { linkOf } from '../pool/pool-fixture.ts'
 import { FakeServer } from '../support/fake-server.ts'
 
 const ACME = linkOf('acme')
+/** What the proxy says of the tenant; the refusals tell where they were asked for. */
+export const VOICE: TenantVoice = {
+  tenant: 'acme' as TenantName,
+  refusal: (isInTransaction) =>
+    errorResponse({
+      severity: 'ERROR',
+      code: isInTransaction ? '25001' : '0A000',
+      message: 'not here',
+    }),
+}
 
 /** A client, its relay, and the server connections that it gets in turn. */
 export class RelayRig {
@@ -30,10 +43,8 @@ export class RelayRig {
     },
     refusal: EffectsPolicy['refusal'] = () => undefined,
   ) {
-    this.requests = new RequestStream({
-      statements: { table, family: table.family(ACME.tenantKey), limits },
-      effects: { link: ACME, refusal },
-    })
+    const statements = { table, family: table.family(ACME.tenantKey), limits }
+    this.requests = new RequestStream({ statements, effects: { link: ACME, refusal } }, VOICE)
     const client = {
       write: (bytes: Buffer) => {
         this.out.push(bytes)

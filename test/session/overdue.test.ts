@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Lease } from '../../src/pool/lease.ts'
 import { overdueOf } from '../../src/session/overdue.ts'
-import { IDLE, type SessionState } from '../../src/session/session-state.ts'
+import { IDLE, isHolding, type SessionState } from '../../src/session/session-state.ts'
 import { readyForQuery } from '../../src/wire/backend-messages.ts'
 import { DEAF } from '../pool/pool-fixture.ts'
 import { commandComplete, FakeServer } from '../support/fake-server.ts'
@@ -54,6 +54,6 @@ const ROWS: readonly { state: SessionState; expects: object }[] = [
 ]
 
 for (const { state, expects } of ROWS) {
-  const status = 'lease' in state ? state.lease.server.transactionStatus : ''
+  const status = isHolding(state) ? state.lease.server.transactionStatus : ''
   t.test(`${state.kind} ${status}`, async (t) => t.match(overdueOf(state, TIMEOUTS), expects))
 }

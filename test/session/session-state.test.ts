@@ -1,12 +1,14 @@
 import t from 'tap'
 import type { Lease } from '../../src/pool/lease.ts'
-import { IDLE, move, type SessionState } from '../../src/session/session-state.ts'
+import { IDLE, isHolding, move, type SessionState } from '../../src/session/session-state.ts'
 
 const lease = {} as Lease
 const STATES: readonly SessionState[] = [
   IDLE,
   { kind: 'waiting', requests: [] },
   { kind: 'moving', requests: [], attempt: new AbortController() },
+  { kind: 'switching', lease: undefined, requests: [], attempt: new AbortController() },
+  { kind: 'crossing', requests: [], attempt: new AbortController() },
   { kind: 'active', lease },
   {
     kind: 'asking',
@@ -19,10 +21,12 @@ const STATES: readonly SessionState[] = [
 ]
 /** Each state, and where it may go. */
 const MOVES: Readonly<Record<string, readonly string[]>> = {
-  idle: ['idle', 'waiting', 'moving', 'active', 'closed'],
+  idle: ['idle', 'waiting', 'moving', 'switching', 'active', 'closed'],
   waiting: ['idle', 'moving', 'active', 'closed'],
   moving: ['idle', 'waiting', 'moving', 'active', 'closed'],
-  active: ['idle', 'waiting', 'moving', 'active', 'asking', 'leaving', 'closed'],
+  switching: ['idle', 'crossing', 'active', 'closed'],
+  crossing: ['idle', 'active', 'closed'],
+  active: ['idle', 'waiting', 'moving', 'switching', 'active', 'asking', 'leaving', 'closed'],
   asking: ['idle', 'active', 'leaving', 'closed'],
   leaving: ['closed'],
   closed: [],
@@ -37,3 +41,10 @@ for (const from of STATES) {
     })
   }
 }
+
+t.test('which of them hold a server connection', async (t) => {
+  const holding = STATES.filter(isHolding).map(({ kind }) => kind)
+  t.strictSame(holding, ['active', 'asking', 'leaving'])
+  const attempt = new AbortController()
+  t.equal(isHolding({ kind: 'switching', lease, requests: [], attempt }), true)
+})

@@ -137,7 +137,7 @@ export class CatalogFollower {
     try {
       const resolution = await catalog.resolve({ tenant, login })
       this.#plan(pair)
-      await tellAll(sessions, resolution)
+      await tellAll(pair, sessions, resolution)
     } catch (error) {
       // Nobody is sent away for what nobody knows.
       this.#dueMs.set(pair, clock.nowMs() + RETRY_MS)
@@ -146,9 +146,15 @@ export class CatalogFollower {
   }
 }
 
-async function tellAll(sessions: readonly OpenSession[], resolution: Resolution): Promise<void> {
+async function tellAll(
+  pair: SessionPair,
+  sessions: readonly OpenSession[],
+  resolution: Resolution,
+): Promise<void> {
   let told = 0
   for (const session of sessions) {
+    // It may have changed to another tenant since: this is nothing to it.
+    if (!pair.sessions.has(session)) continue
     try {
       tell(session, resolution)
     } catch (error) {

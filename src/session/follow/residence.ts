@@ -1,15 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { routeWithProofOf } from '../../auth/client-proof.ts'
-import type { Clock } from '../../base/clock.ts'
 import type { Route, SessionTimeouts } from '../../catalog/route.ts'
-import { CheckoutTimeoutError } from '../../pool/pool-errors.ts'
-import { type Pools, poolKey } from '../../pool/pools.ts'
+import { poolKey } from '../../pool/pools.ts'
 import { admitClientSettings } from '../../tenancy/client-settings.ts'
 import { buildLink } from '../../tenancy/link.ts'
 import { SettingRefusedError } from '../../tenancy/tenancy-errors.ts'
 import type { Admission } from '../admission.ts'
-import { takeSeat } from '../login/take-seat.ts'
 import { ClientSettingError, SessionMovedError } from '../session-errors.ts'
+import { type EntryParts, enterPlace } from './enter-place.ts'
 
 /** Reported settings that decide what the bytes of a text mean, so also of one that is prepared. */
 const READING_PARAMETERS = ['client_encoding', 'standard_conforming_strings']
@@ -30,12 +28,12 @@ export type Hearing = 'same' | 'here' | 'elsewhere' | 'barred'
  * new one with its next request.
  */
 export class Residence {
-  readonly #parts: { readonly pools: Pools; readonly clock: Clock }
+  readonly #parts: EntryParts
   #admission: Admission
   #next: Route | undefined
   #isAway = false
 
-  constructor(admission: Admission, parts: { readonly pools: Pools; readonly clock: Clock }) {
+  constructor(admission: Admission, parts: EntryParts) {
     this.#admission = admission
     this.#parts = parts
   }
@@ -104,18 +102,23 @@ export class Residence {
   async enter(signal: AbortSignal, arrived: (admission: Admission) => void): Promise<void> {
     const route = this.#next
     if (route === undefined) throw new Error('a session enters a place that nobody told it of')
-    const { pools } = this.#parts
-    const pool = pools.enter(route)
     try {
-      const seat = await this.#takeSeat(route, pool, signal)
-      signal.throwIfAborted()
-      const admission = { ...this.#admission, ...seat, route, pool }
-      arrived(admission)
+      const { clientSettings } = this.#admission.link
+      const link = buildLink(route, admitClientSettings(clientSettings, route.tenancy))
+      const place = await enterPlace(this.#parts, { route, link }, signal)
+      const admission = { ...this.#admission, ...place, route }
+      try {
+        signal.throwIfAborted()
+        this.#requireReadAlike(admission)
+        arrived(admission)
+      } catch (error) {
+        this.#parts.pools.leave(place.pool)
+        throw error
+      }
       this.#admission = admission
       this.#next = undefined
       this.#isAway = false
     } catch (error) {
-      pools.leave(pool)
       throw isAboutSettings(error) ? new SessionMovedError('its settings', { cause: error }) : error
     }
   }
@@ -129,23 +132,11 @@ export class Residence {
     else pools.leave(pool)
   }
 
-  async #takeSeat(route: Route, pool: Admission['pool'], signal: AbortSignal) {
-    const { link: before, parameters } = this.#admission
-    const link = buildLink(route, admitClientSettings(before.clientSettings, route.tenancy))
-    const { waitMs } = route.timeouts
-    const limit = new AbortController()
-    const timer =
-      waitMs === 0
-        ? undefined
-        : this.#parts.clock.after(waitMs, () => limit.abort(new CheckoutTimeoutError(waitMs)))
-    try {
-      const seat = await takeSeat(pool, { route, link }, AbortSignal.any([signal, limit.signal]))
-      const isReadAlike = (name: string) => seat.parameters.get(name) === parameters.get(name)
-      if (READING_PARAMETERS.every(isReadAlike)) return seat
-      throw new SessionMovedError('the server there reads texts otherwise')
-    } finally {
-      timer?.cancel()
-    }
+  #requireReadAlike({ parameters }: Admission): void {
+    const before = this.#admission.parameters
+    const isReadAlike = (name: string) => parameters.get(name) === before.get(name)
+    if (READING_PARAMETERS.every(isReadAlike)) return
+    throw new SessionMovedError('the server there reads texts otherwise')
   }
 }
 

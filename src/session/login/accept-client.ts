@@ -3,6 +3,7 @@ import { AuthenticationFailedError } from '../../auth/auth-errors.ts'
 import type { CancelKey } from '../../cancel/cancel-keys.ts'
 import { TenantFullError, type TooManyClientsError } from '../../limits/limits-errors.ts'
 import type { Pool } from '../../pool/pool.ts'
+import { CERTIFICATE_SOURCE } from '../../tenancy/tag.ts'
 import { authenticationOk } from '../../wire/backend-messages.ts'
 import { endClient } from '../end-client.ts'
 import { startReplication } from '../replication/replication.ts'
@@ -133,7 +134,8 @@ function startSession(arrival: Arrival, login: Login, parts: SessionParts): void
   if (socket.destroyed) throw new ClientGoneError()
   if (parts.sessions.isDraining) throw new ShutdownError()
   const { route, lease, keyBytes } = login
-  const session = new Session(socket, { ...login, id, options }, parts)
+  const isTenantCertified = login.claim.sources.includes(CERTIFICATE_SOURCE)
+  const session = new Session(socket, { ...login, id, options, isTenantCertified }, parts)
   // Where the client keeps one server connection, it may know that by its process id.
   const { processId, notices } = lease?.server ?? {}
   const key = parts.cancelKeys.issue(session, { keyBytes, processId })

@@ -1,6 +1,7 @@
 import { foldCase } from '../fold-case.ts'
 import { type FunctionEffect, OLD_SETTING_NAMES } from './session-words.ts'
 import type { StateKind, StatementEffects } from './statement-effects.ts'
+import { isTenantSetting } from './tenant-command.ts'
 
 const ALL_UNDOABLE: readonly StateKind[] = [
   'set',
@@ -24,6 +25,7 @@ export class EffectsBuilder {
   #mayTouchAnySetting = false
   #hasSettings = false
   #hasOthers = false
+  #namesTenant = false
 
   make(kind: StateKind): void {
     this.#makes.add(kind)
@@ -33,6 +35,11 @@ export class EffectsBuilder {
   undo(kind: StateKind): void {
     this.#undoes.add(kind)
     this.#hasOthers = true
+  }
+
+  /** A setting is named, also one that is only shown or set for the transaction. */
+  name(setting: string): void {
+    this.#namesTenant ||= isTenantSetting(setting)
   }
 
   /** A statement that sets `names`. */
@@ -94,7 +101,7 @@ export class EffectsBuilder {
   }
 
   build(): StatementEffects | undefined {
-    if (!this.#hasSettings && !this.#hasOthers) return undefined
+    if (!this.#hasSettings && !this.#hasOthers && !this.#namesTenant) return undefined
     return {
       makes: this.#makes,
       undoes: this.#undoes,
@@ -104,6 +111,7 @@ export class EffectsBuilder {
       deallocates: this.#deallocatesAll ? 'all' : [...this.#deallocates],
       executes: [...this.#executes],
       isOnlySettings: !this.#hasOthers,
+      namesTenant: this.#namesTenant,
     }
   }
 

@@ -56,6 +56,7 @@ export class SetConfigCalls {
   #end(call: Call): void {
     endArgument(call)
     this.#calls.pop()
+    if (call.name !== undefined) this.#effects.name(call.name)
     if (!call.isLocal) this.#effects.configure(call.name)
   }
 }

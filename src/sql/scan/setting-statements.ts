@@ -1,5 +1,6 @@
 import type { EffectsBuilder } from './effects-builder.ts'
 import type { SqlLexer } from './sql-lexer.ts'
+import { readSettingName } from './tenant-command.ts'
 
 /** What SET or RESET names behind their own words, and whether a value follows. */
 interface Target {
@@ -41,6 +42,7 @@ export function readSet(lexer: SqlLexer, effects: EffectsBuilder): void {
     isLocal ||= target.phrase === 'local'
     target = readTarget(lexer)
   }
+  effects.name(target.name)
   if (isLocal) return
   const { phrase, name } = target
   const names = PHRASES[phrase] ?? [name]
@@ -58,23 +60,23 @@ export function readReset(lexer: SqlLexer, effects: EffectsBuilder): void {
     return
   }
   const { phrase, name } = readTarget(lexer)
+  effects.name(name)
   if (phrase === 'session') effects.reset(SESSION_AUTHORIZATION)
   else effects.reset(PHRASES[phrase] ?? [name])
+}
+
+/** Reads a SHOW on from behind its first word. */
+export function readShow(lexer: SqlLexer, effects: EffectsBuilder): void {
+  effects.name(readTarget(lexer).name)
 }
 
 /** Reads a name with its dots, or the one word of a phrase. */
 function readTarget(lexer: SqlLexer): Target {
   const { keyword } = lexer
   if (!lexer.isIdentifier) return { phrase: '', name: '' }
-  const parts = [lexer.name()]
-  lexer.next()
-  while (lexer.isSymbol('.')) {
-    lexer.next()
-    parts.push(lexer.name())
-    lexer.next()
-  }
-  const isPhrase = parts.length === 1 && !isAssignment(lexer)
-  return { phrase: isPhrase ? keyword : '', name: parts.join('.') }
+  const name = readSettingName(lexer)
+  const isPhrase = keyword !== '' && keyword === name && !isAssignment(lexer)
+  return { phrase: isPhrase ? keyword : '', name }
 }
 
 /** FROM CURRENT sets the setting to what it is. */

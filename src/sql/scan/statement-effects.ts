@@ -32,6 +32,8 @@ export interface StatementEffects {
   readonly executes: readonly string[]
   /** Whether every effect is a SET or RESET of a named setting, so that `settings` tell all. */
   readonly isOnlySettings: boolean
+  /** Sets, resets or shows the setting that names the session's tenant, which no server knows. */
+  readonly namesTenant: boolean
 }
 
 /** What the meaning of bytes depends on. */

@@ -2,7 +2,7 @@ import type { EffectsBuilder } from './effects-builder.ts'
 import { KnownWords } from './known-words.ts'
 import { FUNCTION_EFFECTS, SET_CONFIG, SETTINGS_VIEW, TEMP_SCHEMA } from './session-words.ts'
 import { HARMLESS_CASTS, mayName, SetConfigCalls } from './set-config-calls.ts'
-import { readReset, readSet, SETTING_WORDS } from './setting-statements.ts'
+import { readReset, readSet, readShow, SETTING_WORDS } from './setting-statements.ts'
 import { SqlLexer } from './sql-lexer.ts'
 import type { SqlDialect, SqlText } from './statement-effects.ts'
 
@@ -13,6 +13,7 @@ const STATEMENTS: ReadonlyMap<string, ReadStatement> = new Map(
   Object.entries({
     set: readSet,
     reset: readReset,
+    show: readShow,
     listen: (_lexer, effects) => effects.make('listen'),
     unlisten: (_lexer, effects) => effects.undo('listen'),
     prepare: readPrepare,

@@ -1,0 +1,84 @@
+import type { PendingChange } from '../server/reply-ledger.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
+import { quoteIdentifier, quoteLiteral } from '../sql/quote.ts'
+import type { SqlText } from '../sql/scan/statement-effects.ts'
+import { scanStatements } from '../sql/scan/statement-scan.ts'
+import { readTenantCommand, TENANT_SETTING } from '../sql/scan/tenant-command.ts'
+import { mayNameTenant } from '../sql/scan/tenant-mention.ts'
+import type { TenantName } from '../tenancy/tenant-name.ts'
+import { cString, message } from '../wire/byte-writer.ts'
+import { FRAME_HEAD_BYTES, type Frame, type FrameFate } from '../wire/frame-stream.ts'
+import { FrontendCode } from '../wire/message-codes.ts'
+import { dialectOf } from './effects-watch.ts'
+import type { Passage } from './statement-frames.ts'
+
+/** No SQL: the server answers with a syntax error, which the client's refusal replaces. */
+export const REFUSED_TEXT = 'REFUSED BY PGUSHER'
+const NO_TYPES = Buffer.alloc(2)
+
+/** What a server connection is told in the proxy's name where a client speaks of its tenant. */
+export interface TenantVoice {
+  readonly tenant: TenantName
+  /** The ErrorResponse for a change of tenant that is asked for where there can be none. */
+  refusal(isInTransaction: boolean): Buffer
+}
+
+/** A frame that goes in place of another. */
+export interface Substitute {
+  readonly bytes: Buffer
+  /** For the ledger, where the server is to refuse it. */
+  readonly change: (PendingChange & { readonly refusal: Buffer }) | undefined
+}
+
+/**
+ * What goes in place of a Query or a Parse whose text names the tenant: SHOW becomes a query of
+ * the same answer, so that it can stand in transactions and pipelines; anything else is refused.
+ */
+export function substitute(
+  frame: Frame,
+  voice: TenantVoice,
+  { transactionStatus }: ServerConnection,
+): Substitute {
+  const text = textOf(frame)
+  if (readTenantCommand(text)?.kind === 'show') {
+    const sql = `SELECT ${quoteLiteral(voice.tenant)} AS ${quoteIdentifier(TENANT_SETTING)}`
+    return { bytes: withText(frame, text, sql), change: undefined }
+  }
+  const refusal = voice.refusal(transactionStatus !== 'idle')
+  return { bytes: withText(frame, text, REFUSED_TEXT), change: { undo() {}, refusal } }
+}
+
+/** Where the client keeps its server connection: `undefined` lets the frame pass. */
+export function visitKept(
+  frame: Frame,
+  { server, frames }: Passage,
+  voice: TenantVoice,
+): FrameFate | undefined {
+  const { code, chunk, start, frameBytes } = frame
+  if (code !== FrontendCode.query && code !== FrontendCode.parse) return undefined
+  if (chunk.length - start < frameBytes) return undefined
+  const text = textOf(frame)
+  if (!mayNameTenant(text)) return undefined
+  if (scanStatements(text, dialectOf(server.parameters))?.namesTenant !== true) return undefined
+  const { bytes, change } = substitute(frame, voice, server)
+  server.owe(code === FrontendCode.query ? 'query' : 'parse', change)
+  frames.insert(bytes)
+  return 'drop'
+}
+
+/** The SQL of a whole Query or Parse; empty where it has no end. */
+export function textOf({ code, chunk, start, frameBytes }: Frame): SqlText {
+  const frameEnd = start + frameBytes
+  const body = start + FRAME_HEAD_BYTES
+  const from = code === FrontendCode.parse ? chunk.indexOf(0, body) + 1 : body
+  const end = from === 0 ? -1 : chunk.indexOf(0, from)
+  if (end < 0 || end >= frameEnd) return { bytes: chunk, start: frameEnd, end: frameEnd }
+  return { bytes: chunk, start: from, end }
+}
+
+/** The frame with another text; the types that a Parse gives its parameters go. */
+function withText({ code, chunk, start }: Frame, text: SqlText, sql: string): Buffer {
+  const before = chunk.subarray(start + FRAME_HEAD_BYTES, text.start)
+  const after = code === FrontendCode.parse ? NO_TYPES : Buffer.alloc(0)
+  return message(code, before, cString(sql), after)
+}
