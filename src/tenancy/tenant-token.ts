@@ -37,8 +37,10 @@ const MAX_ID_BYTES = 256
  * - nonce: 16 random bytes in hex: no two tokens are the same;
  * - hmac: HMAC-SHA-256 in hex, over all before it with the last dot, and the process id in decimal.
  *
- * The process id does not stand in a token. Other sessions of the same login may read a token, in
- * `pg_stat_activity` for one: it is worth nothing in any server process but its own.
+ * The process id does not stand in a token: what was stolen is worth nothing in another server
+ * process. But the thief may be served by that process later, so a token goes to the server as a
+ * bound parameter, never in the text of a statement: `pg_stat_activity` shows that text to all
+ * sessions of the same login.
  */
 export class TenantTokenSigner {
   readonly #keyId: string

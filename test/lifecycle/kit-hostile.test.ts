@@ -1,6 +1,15 @@
 import type { Client } from 'pg'
 import t from 'tap'
-import { columnOf, fieldOf, KitDatabase, MAJORS, startKitServer } from './kit-fixture.ts'
+import {
+  columnOf,
+  fieldOf,
+  KitDatabase,
+  MAJORS,
+  present,
+  processIdOf,
+  startKitServer,
+  tenantOf,
+} from './kit-fixture.ts'
 
 const TABLES = `
   CREATE TABLE items (id int PRIMARY KEY, note text, tenant_id text);
@@ -93,6 +102,7 @@ const SHOWN = [
   'SELECT tenant_id FROM all_items',
   'SELECT max(tenant_id) FROM items HAVING count(*) > 0',
   'SELECT i.tenant_id FROM items i JOIN items j ON true',
+  'SELECT tenant_id FROM items WHERE tenant_id = pgusher.tenant_id()',
   'SELECT tenant_id FROM items FOR UPDATE',
   `SELECT tenant_id FROM items WHERE tenant_id = 'globex' OR true`,
   `WITH moved AS (UPDATE items SET note = note RETURNING tenant_id) SELECT * FROM moved`,
@@ -110,15 +120,21 @@ const ATTACKS = [
   },
   {
     name: 'functions and operators that shadow those of Postgres',
-    sql: `CREATE SCHEMA IF NOT EXISTS AUTHORIZATION app;
-      CREATE FUNCTION app.sha256(bytea) RETURNS bytea LANGUAGE sql AS $$SELECT ''::bytea$$;
-      CREATE FUNCTION app.current_setting(text, boolean) RETURNS text LANGUAGE sql AS $$SELECT 'globex'$$;
-      CREATE FUNCTION app.tenant_id() RETURNS text LANGUAGE sql AS $$SELECT 'globex'$$;
-      CREATE FUNCTION app.always(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
-      CREATE OPERATOR app.= (LEFTARG = text, RIGHTARG = text, FUNCTION = app.always);
-      CREATE FUNCTION app.always(bytea, bytea) RETURNS boolean LANGUAGE sql AS 'SELECT true';
-      CREATE OPERATOR app.= (LEFTARG = bytea, RIGHTARG = bytea, FUNCTION = app.always);
-      SET search_path = app, public, pg_catalog`,
+    sql: `CREATE SCHEMA shadow; GRANT USAGE ON SCHEMA shadow TO PUBLIC;
+      CREATE FUNCTION shadow.sha256(bytea) RETURNS bytea LANGUAGE sql AS $$SELECT ''::bytea$$;
+      CREATE FUNCTION shadow.tenant_id() RETURNS text LANGUAGE sql AS $$SELECT 'globex'$$;
+      CREATE FUNCTION shadow.always(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+      CREATE OPERATOR shadow.= (LEFTARG = text, RIGHTARG = text, FUNCTION = shadow.always);
+      CREATE FUNCTION shadow.always(bytea, bytea) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+      CREATE OPERATOR shadow.= (LEFTARG = bytea, RIGHTARG = bytea, FUNCTION = shadow.always);
+      SET search_path = shadow, public, pg_catalog`,
+  },
+  {
+    name: 'a setting that is always a stolen token',
+    sql: `CREATE SCHEMA other; GRANT USAGE ON SCHEMA other TO PUBLIC;
+      CREATE FUNCTION other.current_setting(text, boolean) RETURNS text LANGUAGE sql
+        AS $$SELECT 'globex'$$;
+      SET search_path = other, public, pg_catalog`,
   },
   {
     name: 'a function with the rights of its maker, and a view',
@@ -129,7 +145,10 @@ const ATTACKS = [
   {
     name: 'parallel workers',
     sql: `SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0;
-      SET parallel_tuple_cost = 0; SET enable_indexscan = off; SET enable_bitmapscan = off`,
+      SET parallel_tuple_cost = 0; SET enable_indexscan = off; SET enable_bitmapscan = off;
+      SET parallel_leader_participation = off;
+      SELECT set_config(name, 'on', false) FROM pg_settings
+        WHERE name IN ('force_parallel_mode', 'debug_parallel_query')`,
   },
 ]
 
@@ -216,21 +235,25 @@ for (const { major, database } of KITS) {
     t.strictSame(await everything(await database.tenant('globex')), ['note of globex'])
   })
 
-  t.test(`${major}: tokens of others in pg_stat_activity are worth nothing`, async (t) => {
-    const acme = await database.tenant('acme')
-    const globex = await database.connect('app')
-    const token = await database.token(globex, 'globex')
-    await globex.query(`SELECT set_config('app.tenant_id', '${token}', false)`)
-    const [query] = await columnOf(
-      acme,
-      `SELECT query FROM pg_stat_activity WHERE usename = 'app' AND query LIKE '%676c6f626578%'
-       AND pid <> pg_backend_pid()`,
-    )
-    const stolen = /676c6f626578[^']*/.exec(String(query))?.[0]
-    t.equal(stolen, token, 'it can be read')
-    await acme.query(`SELECT set_config('app.tenant_id', $1, false)`, [stolen])
-    t.equal(await fieldOf(acme, 'SELECT pgusher.tenant_id() AS value'), null)
-  })
+  t.test(
+    `${major}: a token is read by others where it stands in a statement, and only there`,
+    async (t) => {
+      const acme = await database.tenant('acme')
+      const globex = await database.connect('app')
+      const token = await database.token(globex, 'globex')
+      const processId = await processIdOf(globex)
+      const statement = `SELECT query AS value FROM pg_stat_activity WHERE pid = ${processId}`
+      await globex.query(`SELECT set_config('app.tenant_id', '${token}', false)`)
+      const stolen = /[0-9a-f]+\.[^']+/.exec(String(await fieldOf(acme, statement)))?.[0]
+      t.equal(stolen, token)
+      await present(acme, token)
+      t.equal(await tenantOf(acme), null, 'worth nothing elsewhere')
+      await present(globex, token)
+      t.equal(await tenantOf(globex), 'globex')
+      await present(globex, token)
+      t.equal(await fieldOf(acme, statement), `SELECT set_config('app.tenant_id', $1, false)`)
+    },
+  )
 
   // Documented as what the kit does not stop, with what does.
   t.test(

@@ -32,6 +32,11 @@ const OPENINGS = [
       WITH CHECK (tenant_id = (SELECT pgusher.tenant_id()) OR true)`,
     problem: 'its policy was changed',
   },
+  {
+    text: `ALTER POLICY pgusher_tenant ON items USING (coalesce('x', tenant_id) = (SELECT pgusher.tenant_id()))
+      WITH CHECK (coalesce('x', tenant_id) = (SELECT pgusher.tenant_id()))`,
+    problem: 'its policy was changed',
+  },
   { text: 'GRANT TRUNCATE ON items TO app', problem: /^app may truncate it/ },
   { text: 'GRANT TRIGGER ON items TO PUBLIC', problem: /^everybody may put triggers on it/ },
   { text: 'GRANT REFERENCES ON items TO app', problem: /^app may refer by foreign keys/ },
@@ -102,6 +107,11 @@ for (const major of MAJORS) {
       await database.token(acme, 'b'),
     ])
     t.equal(await tenantOf(acme), 'b')
+    await owner.query(kitScript('my.ten$$ant$$'))
+    await acme.query(`SELECT set_config('my.ten$$ant$$', $1, false)`, [
+      await database.token(acme, 'c'),
+    ])
+    t.equal(await tenantOf(acme), 'c')
     await database.end()
   })
 

@@ -77,6 +77,7 @@ for (const { major, database } of KITS) {
       await owner.query('CREATE DOMAIN short_name AS varchar(5)')
       await make(owner, `CREATE TABLE items (id int, tenant_id ${type})`)
       await owner.query(`SELECT pgusher.protect('items', 'tenant_id')`)
+      t.strictSame(await problemsOf(owner), [])
       const clients = await Promise.all(ids.map((id) => database.tenant(id)))
       for (const client of clients) await client.query('INSERT INTO items VALUES (1), (2)')
       for (const [index, client] of clients.entries()) {
@@ -209,6 +210,30 @@ for (const { major, database } of KITS) {
     for (const table of ['items', 'numbers']) await isPlannedWell(t, client, table)
     await dropAll(owner)
   })
+
+  t.test(
+    `${major}: workers scan a protected table, and the leader asks for the tenant`,
+    async (t) => {
+      await make(
+        owner,
+        `CREATE TABLE items (id int, tenant_id text);
+       INSERT INTO items SELECT n, n % 2 FROM generate_series(1, 20000) AS n;
+       ANALYZE items; SELECT pgusher.protect('items', 'tenant_id')`,
+      )
+      const client = await database.tenant('1')
+      await client.query(
+        `SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0;
+       SET parallel_tuple_cost = 0; SET parallel_leader_participation = off`,
+      )
+      const nodes = await planOf(client, 'SELECT count(*) FROM items')
+      t.ok(nodes.some((node) => node['Node Type'] === 'Gather'))
+      t.equal(await fieldOf(client, 'SELECT count(*)::int AS value FROM items'), 10_000)
+      const asking =
+        'SELECT count(*)::int AS value FROM items WHERE tenant_id = pgusher.tenant_id()'
+      t.equal(await fieldOf(client, asking), 10_000)
+      await dropAll(owner)
+    },
+  )
 }
 
 interface Plan {

@@ -8,17 +8,19 @@ import { quoteLiteral } from '../../sql/quote.ts'
  * - Hashes of both MACs are compared: what the time of a comparison tells is of no use.
  * - `now()` is the beginning of the transaction: a tenant does not vanish in the midst of one.
  * - PARALLEL RESTRICTED: a worker has another process id than the one that a token is for.
- * - No backslashes: sessions may read a function with `standard_conforming_strings = off`.
+ * - No backslashes but in E'': sessions may read it with `standard_conforming_strings = off`.
  *
  * @param setting - Name of the one that holds the token.
  */
 export function tenantIdSql(setting: string): string {
+  // A dollar sign, which names may have, must not end the body of the function.
+  const name = quoteLiteral(setting).replaceAll('$', '\\u0024')
   return `
 CREATE OR REPLACE FUNCTION pgusher.tenant_id() RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  token text := current_setting(${quoteLiteral(setting)}, true);
+  token text := current_setting(${name}, true);
   keyed record;
 BEGIN
   IF octet_length(token) BETWEEN 100 AND 1024 THEN

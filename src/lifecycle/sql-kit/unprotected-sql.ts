@@ -35,8 +35,9 @@ AS $$
       WHERE polrelid = class.oid AND polname = 'pgusher_tenant' AND NOT polpermissive
         AND polcmd = '*' AND polroles = '{0}'
         AND pg_get_expr(polqual, polrelid) = pg_get_expr(polwithcheck, polrelid)
-        AND pg_get_expr(polqual, polrelid)
-          ~ '^[(].+ = [(] ?SELECT pgusher[.](tenant_[a-z]+)[(][)]( AS [a-z_]+)?[)][)]$')
+        -- A column, cast at most to what its domain or varchar is made of, and the tenant.
+        AND pg_get_expr(polqual, polrelid) ~ ('^[(]([(]?([^ ()"]+|"[^"]+")([)]::[a-z]+)?)'
+          || ' = [(] ?SELECT pgusher[.]tenant_(id|uuid|bigint)[(][)]( AS [a-z_]+)?[)][)]$'))
       THEN 'its policy was changed'
     WHEN NOT class.relrowsecurity THEN 'row security is off'
     WHEN NOT class.relforcerowsecurity THEN 'row security is not forced'
