@@ -67,7 +67,7 @@ export function visitKept(
 }
 
 /** The SQL of a whole Query or Parse; empty where it has no end. */
-export function textOf({ code, chunk, start, frameBytes }: Frame): SqlText {
+function textOf({ code, chunk, start, frameBytes }: Frame): SqlText {
   const frameEnd = start + frameBytes
   const body = start + FRAME_HEAD_BYTES
   const from = code === FrontendCode.parse ? chunk.indexOf(0, body) + 1 : body

@@ -25,7 +25,12 @@ export type SessionState =
       readonly attempt: AbortController
     }
   | { readonly kind: 'crossing'; readonly requests: Buffer[]; readonly attempt: AbortController }
-  | { readonly kind: 'active'; readonly lease: Lease }
+  | {
+      readonly kind: 'active'
+      readonly lease: Lease
+      /** Between two requests, the beginning of what may be one to the proxy. */
+      readonly held?: Buffer
+    }
   | {
       readonly kind: 'asking'
       readonly lease: Lease

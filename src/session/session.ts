@@ -46,6 +46,7 @@ interface End {
   readonly reason: CloseReason
 }
 
+type ActiveState = Extract<SessionState, { readonly kind: 'active' }>
 type SwitchRequest = Extract<OwnRequest, { readonly kind: 'switch' }>
 
 const NOTHING = Buffer.alloc(0)
@@ -178,8 +179,7 @@ export class Session implements Waiter, OpenSession {
     if (state.kind !== 'asking') return false
     this.#keeper.told(state.lease.server, state.wanted, facts)
     if (held.length === 0) return false
-    const isOwn = this.#tenure.own.read(Buffer.concat(held)) !== undefined
-    if (this.#isLeaving || isOwn) {
+    if (this.#isLeaving || this.#mayBeOwn(Buffer.concat(held))) {
       state.held.push(...held)
       return false
     }
@@ -285,7 +285,7 @@ export class Session implements Waiter, OpenSession {
         this.#socket.pause()
         return
       case 'active':
-        this.#pass(this.#serveOwn(chunk))
+        this.#takeActive(state, chunk)
         return
       case 'asking':
         this.#relay.request(chunk)
@@ -293,6 +293,11 @@ export class Session implements Waiter, OpenSession {
       default:
         return
     }
+  }
+
+  #takeActive({ lease, held }: ActiveState, chunk: Buffer): void {
+    if (held !== undefined) this.#move({ kind: 'active', lease })
+    this.#pass(this.#serveOwn(held === undefined ? chunk : Buffer.concat([held, chunk])))
   }
 
   /** In the course of a turn, or where the server connection is kept. */
@@ -332,6 +337,11 @@ export class Session implements Waiter, OpenSession {
         own.passed()
         return left
       }
+      const state = this.#state
+      if (state.kind === 'active' && own.isUnfinished(left)) {
+        this.#move({ kind: 'active', lease: state.lease, held: left })
+        return NOTHING
+      }
       const request = own.read(left)
       if (request === undefined) return left
       left = left.subarray(request.bytes)
@@ -342,6 +352,11 @@ export class Session implements Waiter, OpenSession {
       this.#answer(request.reply)
     }
     return left
+  }
+
+  #mayBeOwn(bytes: Buffer): boolean {
+    const { own } = this.#tenure
+    return own.isUnfinished(bytes) || own.read(bytes) !== undefined
   }
 
   /** Answers in the server's place, between two transactions. */

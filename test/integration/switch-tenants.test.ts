@@ -53,6 +53,7 @@ for (const mode of MODES) {
     onBoth(t, async (t, server) => {
       await toursOf(t, server, mode)
       await placesOf(t, server, mode)
+      await piecesOf(t, server, mode)
     })
   })
 }
@@ -125,6 +126,28 @@ async function placesOf(t: Test, server: PostgresServer, mode: string): Promise<
     const frames = await client.ask(...batch, bind('', ''), execute(), sync)
     t.strictSame(sqlStates(frames), ['0A000'])
     t.equal(await ownerOf(client), 'globex', 'the whole batch is refused')
+    await client.end()
+  })
+}
+
+async function piecesOf(t: Test, server: PostgresServer, mode: string): Promise<void> {
+  t.test('in pieces', async (t) => {
+    const town = await openTown(t, server, { pool: { mode, size: 1 } })
+    const client = await logIn(town, 'acme')
+    const set = `SET pgusher.tenant = 'globex'`
+    const ways = [[query(set)], [parse('', set), bind('', ''), describe('P', ''), execute(), sync]]
+    for (const way of ways) {
+      const bytes = Buffer.concat(way)
+      for (const cut of [1, 4, 12, bytes.length - 7, bytes.length - 1]) {
+        await run(client, `SET pgusher.tenant = 'acme'`)
+        client.send(bytes.subarray(0, cut))
+        // By then the proxy has read what was sent before.
+        await town.proxy.metric('pgusher_sessions')
+        client.send(bytes.subarray(cut))
+        t.match(codes(await client.upTo('Z')), /CZ$/)
+        t.equal(await ownerOf(client), 'globex', `cut at ${cut}`)
+      }
+    }
     await client.end()
   })
 }

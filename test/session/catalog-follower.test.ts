@@ -231,3 +231,14 @@ t.test('it stops', async (t) => {
   clock.advance(TTL_MS * 2)
   t.strictSame(catalog.takeAsked(), [])
 })
+
+t.test('one that has changed its tenant since is not told of the old one', async (t) => {
+  const { catalog, follower, open, pairs } = rig()
+  const [gone, stays] = [new FakeSession('acme'), new FakeSession('acme')]
+  open(gone, stays)
+  follower.heard(about('tenant', 'acme'))
+  pairs.remove(gone)
+  catalog.answers(leads(2))
+  await turn()
+  t.strictSame([gone.told, stays.told], [[], [routeOf(2)]])
+})

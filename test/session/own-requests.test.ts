@@ -140,12 +140,18 @@ const OTHERS: readonly { readonly name: string; readonly bytes: Buffer }[] = [
 
 for (const { name, bytes } of OTHERS) {
   t.test(`not the proxy's: ${name}`, async (t) => t.equal(begin().read(bytes), undefined))
+  t.test(`whole: ${name}`, async (t) => {
+    const isWaitedFor = ['half a query', 'no Sync'].includes(name)
+    t.equal(begin().isUnfinished(bytes), isWaitedFor)
+  })
 }
 
 t.test('cut anywhere, it waits or passes, and never throws', async (t) => {
   for (const { bytes } of WAYS) {
     for (let length = 0; length < bytes.length; length += 1) {
-      t.equal(begin().read(bytes.subarray(0, length)), undefined)
+      const beginning = bytes.subarray(0, length)
+      t.equal(begin().read(beginning), undefined)
+      t.equal(begin().isUnfinished(beginning), length > 0)
     }
   }
 })

@@ -45,7 +45,7 @@ const COMMANDS = [
 ]
 
 for (const { sql, expects } of COMMANDS) {
-  t.test(sql, async (t) => {
+  t.test(JSON.stringify(sql), async (t) => {
     t.strictSame(read(sql), expects)
     t.ok(namesTenant(sql))
   })

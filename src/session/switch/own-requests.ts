@@ -43,6 +43,7 @@ const MAX_PREPARED = 64
 /** Order of the messages of an extended request, as their letters. */
 const PREPARING = /^PD?S$/
 const EXECUTING = /^(?:PD?)?BD?ES$/
+const UNFINISHED = /^(?:PD?)?(?:BD?E?)?$/
 const STATEMENT_KIND = 0x53
 const NOTHING = Buffer.alloc(0)
 
@@ -73,6 +74,17 @@ export class OwnRequests {
     const request = this.#read(bytes)
     if (request === undefined) this.passed()
     return request
+  }
+
+  /** Whether `bytes` may be the beginning of such a request, and can wait for the rest. */
+  isUnfinished(bytes: Buffer): boolean {
+    const code = bytes[0]
+    const isBegun = code === FrontendCode.query || code === FrontendCode.parse
+    if (!isBegun && (code !== FrontendCode.bind || this.#prepared === undefined)) return false
+    if (bytes.length >= MAX_BYTES || declaredBytes(bytes) > MAX_BYTES) return false
+    if (endOfMessage(bytes, 0) === undefined) return true
+    if (code === FrontendCode.query || !UNFINISHED.test(wholeMessages(bytes))) return false
+    return code === FrontendCode.bind || isCommand(bytes)
   }
 
   /** Something goes to the server: it may be about any name, so that no command keeps its own. */
@@ -203,6 +215,22 @@ function messagesUpToSync(
     if (code === FrontendCode.sync) return { messages, end }
     start = end
   }
+}
+
+/** The messages that are whole, as their letters. */
+function wholeMessages(bytes: Buffer): string {
+  let codes = ''
+  let start = 0
+  for (let end = endOfMessage(bytes, 0); end !== undefined; end = endOfMessage(bytes, start)) {
+    codes += String.fromCharCode(bytes[start] as number)
+    start = end
+  }
+  return codes
+}
+
+/** How long the first message is to be; 0 while that has not come. */
+function declaredBytes(bytes: Buffer): number {
+  return bytes.length < FRAME_HEAD_BYTES ? 0 : 1 + bytes.readUInt32BE(1)
 }
 
 /** Where the message ends that begins at `start`; `undefined` if not all of it is there. */

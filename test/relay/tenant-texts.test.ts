@@ -1,0 +1,88 @@
+import t from 'tap'
+import { RequestStream } from '../../src/relay/request-stream.ts'
+import { errorResponse, parseComplete, readyForQuery } from '../../src/wire/backend-messages.ts'
+import { query, sync } from '../../src/wire/frontend-messages.ts'
+import { DEAF } from '../pool/pool-fixture.ts'
+import { commandComplete, FakeServer } from '../support/fake-server.ts'
+import { parseBytes } from '../support/frontend-bytes.ts'
+import { inChunks } from '../wire/bytes.ts'
+import { freshServer, RelayRig, VOICE } from './relay-fixture.ts'
+
+const SHOWN = `SELECT E'acme' AS "pgusher.tenant"`
+const REFUSED = 'REFUSED BY PGUSHER'
+const SHOW = 'show pgusher.tenant'
+const CHANGES = [
+  "SET pgusher.tenant = 'globex'",
+  "SET LOCAL pgusher.tenant = 'globex'",
+  "SELECT 1; SET pgusher.tenant = 'globex'",
+  'SHOW pgusher.tenant; SELECT 1',
+  "SELECT set_config('pgusher.tenant', 'globex', false)",
+]
+const OTHERS = ["SELECT 'pgusher.tenant'", "SET work_mem = '1MB'", 'SHOW pgusher.tenants']
+const SYNTAX = errorResponse({ severity: 'ERROR', code: '42601', message: 'near "REFUSED"' })
+
+/** What a client in session mode gets through. */
+function kept(bytes: Buffer, chunkBytes: number): Buffer {
+  const connection = new FakeServer().connection()
+  connection.attach(DEAF)
+  const requests = new RequestStream(undefined, VOICE)
+  const passed = inChunks(bytes, chunkBytes).flatMap((chunk) => [
+    ...requests.push(chunk, connection),
+  ])
+  return Buffer.concat(passed)
+}
+
+/** And one in transaction mode, in one turn. */
+function shared(bytes: Buffer, chunkBytes: number): Buffer {
+  const { server, connection } = freshServer()
+  const rig = new RelayRig()
+  const [first = Buffer.alloc(0), ...rest] = inChunks(bytes, chunkBytes)
+  rig.begin(connection, first)
+  for (const chunk of rest) rig.relay.request(chunk)
+  return server.takeWritten()
+}
+
+for (const [mode, send] of Object.entries({ kept, shared })) {
+  for (const chunkBytes of [1, 7, 10_000]) {
+    t.test(`${mode}, in chunks of ${chunkBytes}`, async (t) => {
+      for (const sql of CHANGES) {
+        t.strictSame(send(query(sql), chunkBytes), query(REFUSED), sql)
+        t.strictSame(send(parseBytes('', sql), chunkBytes), parseBytes('', REFUSED), sql)
+      }
+      for (const sql of OTHERS) t.strictSame(send(query(sql), chunkBytes), query(sql), sql)
+      t.strictSame(send(query(SHOW), chunkBytes), query(SHOWN))
+      t.strictSame(send(parseBytes('', SHOW), chunkBytes), parseBytes('', SHOWN))
+    })
+  }
+}
+
+t.test('named, it is prepared as any statement of the tenant', async (t) => {
+  const bytes = Buffer.concat([parseBytes('s', SHOW), sync()])
+  t.match(shared(bytes, 10_000).toString('latin1'), SHOWN)
+  t.strictSame(kept(bytes, 10_000), Buffer.concat([parseBytes('s', SHOWN), sync()]))
+  const refused = Buffer.concat([parseBytes('s', CHANGES[0] ?? ''), sync()])
+  t.strictSame(shared(refused, 10_000), Buffer.concat([parseBytes('', REFUSED), sync()]))
+})
+
+t.test('the refusal says whether there is a transaction', async (t) => {
+  const { server, connection } = freshServer()
+  const rig = new RelayRig()
+  rig.begin(connection, query('BEGIN'))
+  server.say(Buffer.concat([commandComplete('BEGIN'), readyForQuery('T')]))
+  rig.takeOut()
+  for (const request of [query(CHANGES[0] ?? ''), parseBytes('s', CHANGES[1] ?? '')]) {
+    rig.relay.request(Buffer.concat([request, sync()]))
+    server.say(Buffer.concat([SYNTAX, readyForQuery('E')]))
+    t.match(rig.takeOut().toString('latin1'), '25001')
+    server.say(readyForQuery('E'))
+    rig.takeOut()
+  }
+})
+
+t.test('and where there is none', async (t) => {
+  const { server, connection } = freshServer()
+  const rig = new RelayRig()
+  rig.begin(connection, Buffer.concat([parseBytes('a', SHOW), query(CHANGES[1] ?? '')]))
+  server.say(Buffer.concat([parseComplete(), SYNTAX, readyForQuery('I')]))
+  t.match(rig.takeOut().toString('latin1'), '0A000')
+})
