@@ -159,7 +159,7 @@ export class Session implements Waiter, OpenSession {
     }
     if (state.kind === 'asking') {
       this.#keepOrRelease(state.lease)
-      if (state.held.length > 0) this.#received(Buffer.concat(state.held))
+      this.#takeHeld(state.held)
     }
     if (state.kind !== 'active') return
     if (state.lease.server.transactionStatus !== 'idle') {
@@ -293,6 +293,14 @@ export class Session implements Waiter, OpenSession {
       default:
         return
     }
+  }
+
+  /** What came while the server was asked. */
+  #takeHeld(held: readonly Buffer[]): void {
+    if (held.length === 0) return
+    // It was paused when they came; they may be the beginning of a request alone.
+    if (!this.#socket.writableNeedDrain) this.#socket.resume()
+    this.#received(Buffer.concat(held))
   }
 
   #takeActive({ lease, held }: ActiveState, chunk: Buffer): void {

@@ -27,6 +27,7 @@ await fromEverySeat(
       '\\copy': copies,
       'LISTEN and NOTIFY': notifications,
       'Ctrl-C': interrupt,
+      'another tenant': anotherTenant,
     }),
   { majors: [15] },
 )
@@ -95,6 +96,21 @@ async function acrossConnections(t: Test, seat: Seat): Promise<void> {
     return Number(pid)
   })
   t.equal(await psql.end(), '', 'no errors')
+}
+
+async function anotherTenant(t: Test, seat: Seat): Promise<void> {
+  const psql = new PsqlSession(t, seatEnvironment(seat))
+  const look = 'SELECT owner FROM items; SHOW pgusher.tenant;'
+  t.strictSame(
+    await psql.ask(`CREATE TEMPORARY TABLE psql_left (); SET pgusher.tenant = 'umbrella'; ${look}
+      SELECT to_regclass('psql_left') IS NULL;`),
+    ['umbrella', 'umbrella', 't'],
+  )
+  t.strictSame(
+    await psql.ask(`BEGIN; SHOW pgusher.tenant; ROLLBACK; SET pgusher.tenant = 'nobody'; ${look}
+      RESET pgusher.tenant; ${look}`),
+    ['umbrella', 'umbrella', 'umbrella', seat.tenant, seat.tenant],
+  )
 }
 
 async function sessionState(t: Test, seat: Seat): Promise<void> {

@@ -41,6 +41,7 @@ const CHECKS = [
   'advisory locks',
   'prepare and execute',
   'notices',
+  'another tenant',
 ]
 
 await fromEverySeat(

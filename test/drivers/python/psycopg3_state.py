@@ -162,3 +162,22 @@ def schemas_of_ones_own():
             equal(rows(connection, OWNERS), [(TENANT,)])
             checks.disturb()
         connection.execute("DROP SCHEMA psycopg3_own CASCADE")
+
+
+@check
+def another_tenant():
+    with connect(prepare_threshold=None) as connection:
+        for tenant in ("umbrella", TENANT):
+            connection.execute(f"SET pgusher.tenant = '{tenant}'")
+            equal(rows(connection, "SELECT owner FROM items WHERE id = %s", [1]), [(tenant,)])
+            equal(value(connection, "SHOW pgusher.tenant"), tenant)
+        connection.execute("SET pgusher.tenant = 'umbrella'", binary=True)
+        equal(value(connection, "SHOW pgusher.tenant", binary=True), "umbrella")
+        with raises(errors.InsufficientPrivilege):
+            connection.execute("SET pgusher.tenant = 'nobody'")
+        with raises(errors.ActiveSqlTransaction), connection.transaction():
+            connection.execute(f"SET pgusher.tenant = '{TENANT}'")
+        with raises(errors.FeatureNotSupported), connection.pipeline():
+            connection.execute(f"SET pgusher.tenant = '{TENANT}'")
+            connection.execute("SELECT 1")
+        equal(value(connection, "SELECT owner FROM items"), "umbrella")
