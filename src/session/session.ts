@@ -341,7 +341,7 @@ export class Session implements Waiter, OpenSession {
     const { own, requests } = this.#tenure
     let left = bytes
     while (left.length > 0) {
-      if (!this.#isFree || !requests.isBetweenFrames) {
+      if (own.isOther(left) || !this.#isFree || !requests.isBetweenFrames) {
         own.passed()
         return left
       }

@@ -62,6 +62,7 @@ const WAYS: readonly { readonly name: string; readonly bytes: Buffer; readonly b
 
 for (const { name, bytes, before } of WAYS) {
   t.test(`${name}: a change of tenant`, async (t) => {
+    t.equal(begin().isOther(bytes), false)
     const request = begin().read(Buffer.concat([bytes, query('SELECT 1')]))
     if (request?.kind !== 'switch') {
       t.fail('not recognised')
@@ -152,6 +153,7 @@ t.test('cut anywhere, it waits or passes, and never throws', async (t) => {
       const beginning = bytes.subarray(0, length)
       t.equal(begin().read(beginning), undefined)
       t.equal(begin().isUnfinished(beginning), length > 0)
+      t.equal(begin().isOther(beginning), length === 0)
     }
   }
 })

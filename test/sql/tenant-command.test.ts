@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { SqlText } from '../../src/sql/scan/statement-effects.ts'
 import { scanStatements } from '../../src/sql/scan/statement-scan.ts'
-import { readTenantCommand } from '../../src/sql/scan/tenant-command.ts'
+import { isNoCommand, readTenantCommand } from '../../src/sql/scan/tenant-command.ts'
 import { mayNameTenant } from '../../src/sql/scan/tenant-mention.ts'
 
 const PLAIN = { backslashEscapes: false, hasUnsafeBytes: false }
@@ -166,6 +166,16 @@ t.test('what is recognised is seen by the scan, whatever the text', async () => 
     return read(sql) === undefined || namesTenant(sql)
   })
   fc.assert(property, { numRuns: 5_000 })
+})
+
+t.test('what looks like no command is none', async (t) => {
+  for (const { sql } of COMMANDS) {
+    const { bytes, start } = textOf(sql)
+    t.equal(isNoCommand(bytes, start), false)
+  }
+  t.ok(isNoCommand(Buffer.from('SELECT 1'), 0))
+  const property = fc.property(SPELLED, ({ sql }) => !isNoCommand(Buffer.from(sql), 0))
+  fc.assert(property)
 })
 
 t.test('the word is found wherever it stands', async () => {

@@ -1,5 +1,6 @@
 import type { SqlText } from '../../sql/scan/statement-effects.ts'
 import {
+  isNoCommand,
   readTenantCommand,
   TENANT_SETTING,
   type TenantCommand,
@@ -74,6 +75,15 @@ export class OwnRequests {
     const request = this.#read(bytes)
     if (request === undefined) this.passed()
     return request
+  }
+
+  /** Whether `bytes` are surely no request to the proxy: a look at a few of them. */
+  isOther(bytes: Buffer): boolean {
+    const code = bytes[0]
+    if (code === FrontendCode.query) return isNoCommand(bytes, FRAME_HEAD_BYTES)
+    const isUnnamed = code === FrontendCode.parse && bytes[FRAME_HEAD_BYTES] === 0
+    if (isUnnamed) return isNoCommand(bytes, FRAME_HEAD_BYTES + 1)
+    return code !== FrontendCode.parse && this.#prepared === undefined
   }
 
   /** Whether `bytes` may be the beginning of such a request, and can wait for the rest. */

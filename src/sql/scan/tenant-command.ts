@@ -22,6 +22,7 @@ export type TenantCommand =
 
 const FIRST_WORDS = new KnownWords(['set', 'reset', 'show'])
 const WORDS = new KnownWords(['set', 'reset', 'show', 'session', 'to', 'default'])
+const THIRD_LETTERS = { set: 0x74, reset: 0x73, show: 0x6f }
 const LONGEST_FIRST_WORD = 'reset'.length
 /**
  * A tenant's name has no backslash, and nothing but ASCII: read in another dialect, the text of a
@@ -57,6 +58,18 @@ export function readTenantCommand(text: SqlText): TenantCommand | undefined {
 const COMMANDS: Readonly<Record<string, TenantCommand>> = {
   reset: { kind: 'switch', tag: 'RESET', tenant: undefined },
   show: { kind: 'show' },
+}
+
+/**
+ * Whether the text that begins at `start` is surely no command: as of nearly every text, by two of
+ * its bytes. Its first word has another third letter.
+ */
+export function isNoCommand(bytes: Buffer, start: number): boolean {
+  if (start + 2 >= bytes.length || !isLetter(bytes[start] as number)) return false
+  const third = (bytes[start + 2] as number) | 0x20
+  return (
+    third !== THIRD_LETTERS.set && third !== THIRD_LETTERS.reset && third !== THIRD_LETTERS.show
+  )
 }
 
 function beginsCommand({ bytes, start, end }: SqlText): boolean {
