@@ -60,6 +60,7 @@ function routeOf(login: string, { record, version }: VersionedTenant): Route {
     ...serverOf(login, record),
     authQuery: record.authQuery,
     tenancy: record.tenancy,
+    isolation: record.isolation,
     role: record.role,
     settings: record.settings,
     pool: record.pool,

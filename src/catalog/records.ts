@@ -1,3 +1,4 @@
+import type { IsolationLevel } from '../tenancy/isolation.ts'
 import type { ReplicationPolicy } from '../tenancy/replication.ts'
 import type { Setting, Tenancy } from '../tenancy/tenancy.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
@@ -36,6 +37,7 @@ export interface TenantRecord {
   readonly serverUser: ServerUser
   readonly authQuery: AuthQuery | undefined
   readonly tenancy: Tenancy
+  readonly isolation: IsolationLevel
   readonly role: string | undefined
   readonly settings: readonly Setting[]
   readonly pool: PoolPolicy

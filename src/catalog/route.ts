@@ -1,3 +1,4 @@
+import type { IsolationLevel } from '../tenancy/isolation.ts'
 import type { ReplicationPolicy } from '../tenancy/replication.ts'
 import type { Setting, Tenancy } from '../tenancy/tenancy.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
@@ -102,6 +103,7 @@ export interface Route {
   /** `undefined` when secrets stand in the catalog alone. */
   readonly authQuery: AuthQuery | undefined
   readonly tenancy: Tenancy
+  readonly isolation: IsolationLevel
   /** Role taken by `SET ROLE` at link; `undefined` keeps the server login. */
   readonly role: string | undefined
   /** Settings of the tenant, put in force at link before the client's own. */

@@ -110,6 +110,7 @@ function readSettings({ input, report }: Reading): SettingGroups {
     timeouts: read('timeouts', settingGroups.timeouts),
     limits: read('limits', settingGroups.limits),
     tenancy: read('tenancy', settingGroups.tenancy),
+    isolation: read('isolation', settingGroups.isolation),
     catalog: read('catalog', settingGroups.catalog),
     log: read('log', settingGroups.log),
   }

@@ -9,6 +9,7 @@ const {
   tenantName,
   poolMode,
   poolSize,
+  isolationLevel,
   pins,
   carriedSettings,
   ms,
@@ -214,6 +215,14 @@ const tenancy = z.strictObject({
     .describe('Postgres setting that holds the id of a `row` tenant, for policies to read.'),
 })
 
+const isolation = z.strictObject({
+  level: isolationLevel
+    .default('guarded')
+    .describe(
+      'What the isolation of tenants that share a database holds against: `convenience`, mistakes; `guarded`, also statements that would leave the tenant; `sealed`, hostile SQL.',
+    ),
+})
+
 const log = z.strictObject({
   level: z
     .enum(['debug', 'info', 'warn', 'error'])
@@ -231,6 +240,7 @@ export const settingGroups = {
   timeouts: timeouts.prefault({}),
   limits: limits.prefault({}),
   tenancy: tenancy.prefault({}),
+  isolation: isolation.prefault({}),
   catalog: catalog.prefault({}),
   log: log.prefault({}),
 } as const

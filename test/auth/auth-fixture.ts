@@ -33,6 +33,7 @@ export const ROUTE: Route = {
   serverUser: 'route',
   authQuery: undefined,
   tenancy: { strategy: 'database' },
+  isolation: 'sealed',
   role: undefined,
   settings: [],
   pool: { mode: 'transaction', size: 1, pins: 'allow', carriedSettings: [] },

@@ -43,6 +43,7 @@ const ROUTE: Route = {
   serverUser: 'route',
   authQuery: undefined,
   tenancy: { strategy: 'schema', searchPath: ['acme'], setting: 'app.tenant_id' },
+  isolation: 'guarded',
   role: undefined,
   settings: [],
   pool: { mode: 'transaction', size: 2, pins: 'allow', carriedSettings: [] },

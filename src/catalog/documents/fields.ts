@@ -22,6 +22,7 @@ const count = z.int().min(0).max(1_000_000)
 const port = z.int().min(1).max(65_535)
 const ms = z.int().min(0).max(MAX_TIMER_MS)
 const poolMode = z.enum(['transaction', 'session'])
+const isolationLevel = z.enum(['convenience', 'guarded', 'sealed'])
 const pins = z.enum(['allow', 'refuse'])
 const poolSize = z.int().min(1).max(10_000)
 
@@ -55,6 +56,7 @@ export const fields = {
   tenantName,
   poolMode,
   poolSize,
+  isolationLevel,
   pins,
   carriedSettings,
   ms,

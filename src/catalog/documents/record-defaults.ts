@@ -1,3 +1,4 @@
+import type { IsolationLevel } from '../../tenancy/isolation.ts'
 import type { AuthMethod } from '../login.ts'
 import type { PoolPolicy, SessionTimeouts } from '../route.ts'
 
@@ -10,5 +11,6 @@ export interface RecordDefaults {
     readonly maxClientsPerTenant: number
     readonly maxReplicationPerTenant: number
   }
+  readonly isolation: { readonly level: IsolationLevel }
   readonly tenancy: { readonly setting: string }
 }

@@ -8,6 +8,7 @@ const {
   tenantName,
   poolMode,
   poolSize,
+  isolationLevel,
   pins,
   carriedSettings,
   ms,
@@ -163,6 +164,13 @@ export const tenantSchema = z.strictObject({
     .strictObject({
       maxClients: count.optional().describe('In place of `limits.maxClientsPerTenant`.'),
       maxReplication: count.optional().describe('In place of `limits.maxReplicationPerTenant`.'),
+    })
+    .optional(),
+  isolation: z
+    .strictObject({
+      level: isolationLevel
+        .optional()
+        .describe('`schema` and `row`: in place of `isolation.level`.'),
     })
     .optional(),
   labels: z.record(z.string(), z.string()).optional().describe('Notes of your own, by name.'),

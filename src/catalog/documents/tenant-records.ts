@@ -1,4 +1,5 @@
 import { nearestName } from '../../base/nearest-name.ts'
+import type { IsolationLevel } from '../../tenancy/isolation.ts'
 import type { ReplicationPolicy } from '../../tenancy/replication.ts'
 import type { Setting, Strategy, Tenancy } from '../../tenancy/tenancy.ts'
 import type { TenantRecord } from '../records.ts'
@@ -77,6 +78,7 @@ export function buildTenant(
     target: placed.target,
     ...placed.access,
     tenancy,
+    isolation: isolationOf(entry, settings),
     role: entry.role,
     settings: buildSettings(entry),
     pool: poolOf(entry, settings, placed),
@@ -219,6 +221,15 @@ function poolOf(entry: TenantEntry, { pool }: RecordDefaults, { poolSize }: Plac
     pins: entry.pool?.pins ?? pool.pins,
     carriedSettings: entry.pool?.carriedSettings ?? pool.carriedSettings,
   }
+}
+
+/** A database of its own, with a login of its own, is sealed by nature. */
+function isolationOf(
+  { strategy, isolation }: TenantEntry,
+  defaults: RecordDefaults,
+): IsolationLevel {
+  if (strategy === 'database') return 'sealed'
+  return isolation?.level ?? defaults.isolation.level
 }
 
 function replicationOf(entry: TenantEntry, { limits }: RecordDefaults): ReplicationPolicy {

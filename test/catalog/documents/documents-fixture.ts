@@ -10,6 +10,7 @@ export const DEFAULTS: RecordDefaults = {
   pool: { mode: 'transaction', size: 20, pins: 'allow', carriedSettings: [] },
   timeouts: { waitMs: 1, idleClientMs: 2, idleInTransactionMs: 3, queryMs: 4 },
   limits: { maxClientsPerTenant: 5, maxReplicationPerTenant: 6 },
+  isolation: { level: 'guarded' },
   tenancy: { setting: 'app.tenant_id' },
 }
 
