@@ -103,6 +103,8 @@ function answerQueries(): number {
       maxPreparedStatements: 1,
       maxPreparedBytes: 1,
       home: undefined,
+      signer: undefined,
+      violated() {},
       reportedSets: new ReportedSets(),
       expiresAtMs: 0,
     },

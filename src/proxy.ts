@@ -6,6 +6,7 @@ import {
 } from './admin/admin-server.ts'
 import { AuthQueries } from './auth/auth-queries.ts'
 import { type Clock, systemClock } from './base/clock.ts'
+import type { Logger } from './base/logger.ts'
 import { CancelKeys } from './cancel/cancel-keys.ts'
 import type { FileCatalog } from './catalog/file-catalog.ts'
 import type { OpenCatalog } from './catalog/layers/open-catalog.ts'
@@ -102,8 +103,7 @@ async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): 
   const gate = new ConnectionGate(config.limits.maxClients)
   const cancelGate = new ConnectionGate(config.limits.maxCancels)
   const sessions = new Sessions()
-  const poolObserver = metrics.poolObserver
-  const pools = new Pools({ options: () => poolOptions(current), observer: poolObserver, clock })
+  const pools = buildPools(() => current, { metrics, logger, clock })
   const authQueries = new AuthQueries(clock)
   const catalog = await buildCatalog(config, { metrics, sessions, pools, logger, clock })
   const { follower } = catalog
@@ -139,6 +139,29 @@ async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): 
   const drainMs = () => current.timeouts.drainMs
   const { opened } = catalog
   return { listener, sessions, follower, pools, authQueries, opened, metrics, reload, drainMs }
+}
+
+/** Those who leave their place are counted, and told to the operator, who has to find the cause. */
+function buildPools(config: () => Config, { metrics, logger, clock }: PoolSurroundings): Pools {
+  const { poolObserver } = metrics
+  return new Pools({
+    options: () => poolOptions(config()),
+    observer: {
+      ...poolObserver,
+      violated(tenant, kind) {
+        poolObserver.violated(tenant, kind)
+        logger.error('tenant left its place', { tenant, kind, code: 'ISOLATION_VIOLATED' })
+      },
+    },
+    signer: () => undefined,
+    clock,
+  })
+}
+
+interface PoolSurroundings {
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly clock: Clock
 }
 
 /** What the metrics read at each scrape. */

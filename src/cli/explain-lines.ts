@@ -5,7 +5,14 @@ import type { Finding } from '../catalog/layers/layered-catalog.ts'
 import type { AuthMethod, SecretSource } from '../catalog/login.ts'
 import type { PoolPolicy, Route, ServerTarget, SessionTimeouts } from '../catalog/route.ts'
 import { poolName } from '../pool/pools.ts'
-import { buildLink, homeSettings, type Link, linkQuery, restingSettings } from '../tenancy/link.ts'
+import {
+  blockQuery,
+  buildLink,
+  homeSettings,
+  type Link,
+  linkMove,
+  restingSettings,
+} from '../tenancy/link.ts'
 import type { Claim } from '../tenancy/tag.ts'
 import type { Setting } from '../tenancy/tenancy.ts'
 import type { Conninfo } from './conninfo.ts'
@@ -114,11 +121,14 @@ export function refusalLines({ code, sqlState, message, clientMessage, hint }: P
 function linkLines(route: Route, link: Link): Line[] {
   const isHome = route.pool.mode === 'session'
   const opening = isHome ? homeSettings(route, link) : restingSettings(route)
-  const statements = isHome ? undefined : linkQuery(undefined, link, false)
-  return [
+  const resting = { link: undefined, isDirty: false, serverEncoding: undefined }
+  const move = isHome ? undefined : linkMove(resting, link)
+  const lines: Line[] = [
     ['opened with', settingsText(opening)],
-    ['link', statements ?? 'nothing to set'],
+    ['link', move === undefined ? 'nothing to set' : blockQuery(move)],
   ]
+  if (link.token !== undefined) lines.push(['token', `signed, in ${link.token.setting}`])
+  return lines
 }
 
 function poolLines(route: Route, { mode, size, pins, carriedSettings }: PoolPolicy): Line[] {

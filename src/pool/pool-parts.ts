@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { OpenedServer } from '../server/open/login.ts'
 import type { ServerAddress } from '../server/server-errors.ts'
 import type { Link } from '../tenancy/link.ts'
+import type { TenantTokenSigner } from '../tenancy/tenant-token.ts'
 import type { PoolObserver } from './pool-observer.ts'
 import type { PoolOptions } from './pool-options.ts'
 
@@ -14,6 +15,8 @@ export interface PoolParts {
   /** Opens a server connection: for one link alone, or in the pool's resting state. */
   readonly open: (home: Link | undefined) => Promise<OpenedServer>
   readonly observer: PoolObserver
+  /** Signs the tokens of sealed tenants; `undefined` where there are none. */
+  readonly signer: TenantTokenSigner | undefined
   readonly clock: Clock
   /** @defaultValue `Math.random` */
   readonly random?: () => number

@@ -14,24 +14,12 @@ import { Lease } from './lease.ts'
 import { CheckoutTimeoutError, PoolDrainedError, WaitQueueFullError } from './pool-errors.ts'
 import type { CloseReason } from './pool-observer.ts'
 import type { PoolCounts, PoolParts } from './pool-parts.ts'
+import type { ProvenLink } from './proven-link.ts'
 import { homeKey, WaitQueue } from './wait-queue.ts'
 import type { Waiter } from './waiter.ts'
 
 /** Links that are remembered as proven; one more forgets the least used. */
 const MAX_PROVEN = 1000
-
-/** A link that has worked. Sessions with the same link share this one. */
-export interface ProvenLink {
-  readonly link: Link
-  /** ParameterStatus values that the server reported under it. */
-  readonly parameters: ReadonlyMap<string, string>
-  /**
-   * Values of the session under it, by name in lower case, in the server's own spelling: `65536`
-   * where the link says `64MB`. Without custom settings, of which the server keeps no list; empty
-   * when the server could not say.
-   */
-  readonly settings: ReadonlyMap<string, string>
-}
 
 /** Where a server connection stands. Every move goes through `Pool.#move`. */
 type Place = 'idle' | 'leased' | 'canceling' | 'resetting'
@@ -188,7 +176,7 @@ export class Pool {
 
   #takeBack(server: ServerConnection): void {
     if (!server.isClean) {
-      this.#giveUp(server, 'busy')
+      this.#giveUp(server, faultOf(server, 'busy'))
       return
     }
     server.detach(this.#held.get(server)?.idleSink)
@@ -208,8 +196,8 @@ export class Pool {
     )
     const sink = endSink((reason) => {
       timer.cancel()
-      if (reason !== undefined || !this.#held.has(server)) {
-        this.#giveUp(server, 'lost')
+      if (reason !== undefined || server.isViolated || !this.#held.has(server)) {
+        this.#giveUp(server, faultOf(server, 'lost'))
         return
       }
       server.detach(this.#held.get(server)?.idleSink)
@@ -325,7 +313,7 @@ export class Pool {
   }
 
   #adopt(opened: OpenedServer, home: Link | undefined): void {
-    const { options, address, clock, random = Math.random } = this.#parts
+    const { options, address, clock, observer, signer, random = Math.random } = this.#parts
     const { serverLifetimeMs, lifetimeJitter } = options
     const lifetimeMs = serverLifetimeMs * (1 - random() * lifetimeJitter)
     const expiresAtMs =
@@ -334,6 +322,8 @@ export class Pool {
       ...options,
       address,
       home,
+      signer,
+      violated: observer.violated,
       reportedSets: this.#reportedSets,
       expiresAtMs,
     })
@@ -377,4 +367,8 @@ export class Pool {
     this.#parts.observer.checkoutRefused(this.name, error)
     waiter.refused(error)
   }
+}
+
+function faultOf({ isViolated }: ServerConnection, otherwise: CloseReason): CloseReason {
+  return isViolated ? 'violated' : otherwise
 }

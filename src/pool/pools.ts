@@ -6,6 +6,7 @@ import { tlsDigest } from '../server/open/tls-settings.ts'
 import { homeSettings, restingSettings } from '../tenancy/link.ts'
 import type { Setting } from '../tenancy/tenancy.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
+import type { TenantTokenSigner } from '../tenancy/tenant-token.ts'
 import { Pool } from './pool.ts'
 import type { PoolObserver } from './pool-observer.ts'
 import type { PoolOptions } from './pool-options.ts'
@@ -15,6 +16,8 @@ export interface PoolsParts {
   /** Limits of a new pool; the size comes from the route. */
   options(): Omit<PoolOptions, 'size'>
   readonly observer: PoolObserver
+  /** Signs the tokens of sealed tenants; `undefined` where there are none. */
+  signer(): TenantTokenSigner | undefined
   readonly clock: Clock
 }
 
@@ -118,6 +121,7 @@ export class Pools {
 
   #add(key: string, route: Route): PoolEntry {
     const { observer, clock } = this.#parts
+    const signer = this.#parts.signer()
     const options = this.#parts.options()
     const { target } = route
     const pool = new Pool({
@@ -130,6 +134,7 @@ export class Pools {
         return openServer(target, { startupParameters, timeoutMs: options.connectTimeoutMs })
       },
       observer,
+      signer,
       clock,
     })
     const owner = ownerOf(route)

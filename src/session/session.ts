@@ -27,6 +27,7 @@ import { requestReadiness } from './request-readiness.ts'
 import {
   CanceledError,
   foreseen,
+  PlaceLeftError,
   QueryTimeoutError,
   SessionMovedError,
   ShutdownError,
@@ -179,7 +180,8 @@ export class Session implements Waiter, OpenSession {
     if (state.kind !== 'asking') return false
     this.#keeper.told(state.lease.server, state.wanted, facts)
     if (held.length === 0) return false
-    if (this.#isLeaving || this.#mayBeOwn(Buffer.concat(held))) {
+    const isLeaving = this.#isLeaving || state.lease.server.isViolated
+    if (isLeaving || this.#mayBeOwn(Buffer.concat(held))) {
       state.held.push(...held)
       return false
     }
@@ -312,7 +314,12 @@ export class Session implements Waiter, OpenSession {
   #pass(bytes: Buffer): void {
     if (bytes.length === 0) return
     this.#deadline.set(this.#timeouts.queryMs)
-    this.#relay.request(bytes)
+    const state = this.#state
+    const isBetween = this.#isFree && this.#requests.isBetweenFrames
+    if (state.kind === 'active' && isBetween && state.lease.server.needsToken) {
+      const { server } = state.lease
+      this.#relay.begin(server, server.beginLink(this.link), [bytes])
+    } else this.#relay.request(bytes)
     this.#leaveIfTerminated()
   }
 
@@ -430,7 +437,9 @@ export class Session implements Waiter, OpenSession {
     this.#deadline.set(this.#timeouts.idleClientMs)
     const end = this.#endBetweenTransactions(this.#keeper.isPinned)
     if (end !== undefined) this.#close(end)
-    else if (!this.#keeper.isPinned) this.#release(lease)
+    else if (this.#keeper.isPinned && lease.server.isViolated) {
+      this.#close({ error: new PlaceLeftError(), reason: 'violated' })
+    } else if (!this.#keeper.isPinned) this.#release(lease)
     else if (this.#state.kind === 'asking') this.#move({ kind: 'active', lease })
     for (const reason of this.#keeper.takeNewPins()) {
       this.#parts.observer.pinned(this.tenant, reason)

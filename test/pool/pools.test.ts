@@ -70,6 +70,7 @@ function rig(): Pools {
   return new Pools({
     options: () => OPTIONS,
     observer: blindPoolObserver,
+    signer: () => undefined,
     clock: new FakeClock(),
   })
 }
