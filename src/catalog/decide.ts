@@ -58,6 +58,7 @@ function routeOf(login: string, { record, version }: VersionedTenant): Route {
     tenant: record.name,
     login,
     ...serverOf(login, record),
+    hasOwnLogin: record.hasOwnLogin,
     authQuery: record.authQuery,
     tenancy: record.tenancy,
     isolation: record.isolation,

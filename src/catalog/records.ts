@@ -32,6 +32,8 @@ export interface TenantRecord {
   /** Name of the shared server; `undefined` for a tenant with a database of its own. */
   readonly server: string | undefined
   readonly target: ServerTarget
+  /** Whether the user of `target` is for this tenant alone, though the database is shared. */
+  readonly hasOwnLogin: boolean
   /** Server users by login; a login that is not listed has what `serverUser` says. */
   readonly users: readonly ServerCredentials[]
   readonly serverUser: ServerUser

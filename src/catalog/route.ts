@@ -100,6 +100,8 @@ export interface Route {
   readonly target: ServerTarget
   /** `client`: the user and password of `target` are not for this session. */
   readonly serverUser: ServerUser
+  /** Whether the user of `target` is for this tenant alone, though the database is shared. */
+  readonly hasOwnLogin: boolean
   /** `undefined` when secrets stand in the catalog alone. */
   readonly authQuery: AuthQuery | undefined
   readonly tenancy: Tenancy

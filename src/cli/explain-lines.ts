@@ -16,6 +16,7 @@ import {
 import type { Claim } from '../tenancy/tag.ts'
 import type { Setting } from '../tenancy/tenancy.ts'
 import type { Conninfo } from './conninfo.ts'
+import { levelText } from './level-lines.ts'
 
 /** A label and what stands behind it. */
 export type Line = readonly [label: string, text: string]
@@ -92,6 +93,7 @@ export function routeLines(session: KnownSession): Line[] {
     ['status', session.isSuspended ? 'suspended' : 'active'],
     ['proof', proofOf(session)],
     ['strategy', tenancy.strategy],
+    ['level', levelText(route.isolation)],
     ['server', placeOf(target)],
     [
       'server user',
@@ -132,7 +134,7 @@ function linkLines(route: Route, link: Link): Line[] {
 }
 
 function poolLines(route: Route, { mode, size, pins, carriedSettings }: PoolPolicy): Line[] {
-  const isShared = route.tenancy.strategy !== 'database'
+  const isShared = route.tenancy.strategy !== 'database' && !route.hasOwnLogin
   return [
     ['pool', poolName(route)],
     ['pool shared', isShared ? 'by what is opened alike on that server as that user' : 'by nobody'],

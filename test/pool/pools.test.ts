@@ -43,6 +43,7 @@ const ROUTE: Route = {
   serverUser: 'route',
   authQuery: undefined,
   tenancy: { strategy: 'schema', searchPath: ['acme'], setting: 'app.tenant_id' },
+  hasOwnLogin: false,
   isolation: 'guarded',
   role: undefined,
   settings: [],
