@@ -103,7 +103,7 @@ function answerQueries(): number {
       maxPreparedStatements: 1,
       maxPreparedBytes: 1,
       home: undefined,
-      signer: undefined,
+      signer: () => undefined,
       violated() {},
       reportedSets: new ReportedSets(),
       expiresAtMs: 0,

@@ -16,7 +16,7 @@ export interface PoolParts {
   readonly open: (home: Link | undefined) => Promise<OpenedServer>
   readonly observer: PoolObserver
   /** Signs the tokens of sealed tenants; `undefined` where there are none. */
-  readonly signer: TenantTokenSigner | undefined
+  readonly signer: () => TenantTokenSigner | undefined
   readonly clock: Clock
   /** @defaultValue `Math.random` */
   readonly random?: () => number

@@ -17,7 +17,7 @@ export interface PoolsParts {
   options(): Omit<PoolOptions, 'size'>
   readonly observer: PoolObserver
   /** Signs the tokens of sealed tenants; `undefined` where there are none. */
-  signer(): TenantTokenSigner | undefined
+  readonly signer: () => TenantTokenSigner | undefined
   readonly clock: Clock
 }
 
@@ -120,8 +120,7 @@ export class Pools {
   }
 
   #add(key: string, route: Route): PoolEntry {
-    const { observer, clock } = this.#parts
-    const signer = this.#parts.signer()
+    const { observer, signer, clock } = this.#parts
     const options = this.#parts.options()
     const { target } = route
     const pool = new Pool({

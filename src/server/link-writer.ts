@@ -30,11 +30,11 @@ const TOKEN_STATEMENT = 'pgusher_token'
  */
 export class LinkWriter {
   readonly #processId: number
-  readonly #signer: TenantTokenSigner | undefined
+  readonly #signer: () => TenantTokenSigner | undefined
   #token: TenantToken | undefined
   #renewsAtMs = 0
 
-  constructor(processId: number, signer: TenantTokenSigner | undefined) {
+  constructor(processId: number, signer: () => TenantTokenSigner | undefined) {
     this.#processId = processId
     this.#signer = signer
   }
@@ -68,9 +68,10 @@ export class LinkWriter {
   }
 
   #signed({ setting, tenantId }: TokenPlace): Buffer {
-    if (this.#signer === undefined) throw new Error('a sealed tenant, and no key to sign with')
+    const signer = this.#signer()
+    if (signer === undefined) throw new Error('a sealed tenant, and no key to sign with')
     const nowMs = Date.now()
-    const token = this.#signer.sign({ tenantId, processId: this.#processId }, nowMs)
+    const token = signer.sign({ tenantId, processId: this.#processId }, nowMs)
     this.#token = token
     this.#renewsAtMs = nowMs + (token.expiresAtMs - nowMs) * RENEWED_SHARE
     const sql = `SELECT pg_catalog.set_config(${quoteLiteral(setting)}, $1, false)`

@@ -30,7 +30,7 @@ export interface ServerConnectionOptions {
    */
   readonly home: Link | undefined
   /** Signs the tokens of sealed tenants; `undefined` where there are none. */
-  readonly signer: TenantTokenSigner | undefined
+  readonly signer: () => TenantTokenSigner | undefined
   readonly violated: ViolationListener
   /** Shared by all that a client may come to. */
   readonly reportedSets: ReportedSets

@@ -107,7 +107,7 @@ export class PoolRig {
         checkoutRefused: (_pool, error) => this.events.push(`refused ${codeOf(error)}`),
         violated: (tenant, kind) => this.events.push(`violated ${tenant} ${kind}`),
       },
-      signer: undefined,
+      signer: () => undefined,
       ...parts,
     })
   }

@@ -46,7 +46,7 @@ export class FakeServer extends EventEmitter {
       maxPreparedStatements: 10,
       maxPreparedBytes: 1_000_000,
       home: undefined,
-      signer: undefined,
+      signer: () => undefined,
       violated() {},
       reportedSets: new ReportedSets(),
       expiresAtMs: Number.POSITIVE_INFINITY,
