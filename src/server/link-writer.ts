@@ -31,12 +31,19 @@ const TOKEN_STATEMENT = 'pgusher_token'
 export class LinkWriter {
   readonly #processId: number
   readonly #signer: () => TenantTokenSigner | undefined
+  readonly #nowMs: () => number
   #token: TenantToken | undefined
   #renewsAtMs = 0
 
-  constructor(processId: number, signer: () => TenantTokenSigner | undefined) {
+  /** @param nowMs - Milliseconds since 1970, by the clock that expiries are told in. */
+  constructor(
+    processId: number,
+    signer: () => TenantTokenSigner | undefined,
+    nowMs: () => number = Date.now,
+  ) {
     this.#processId = processId
     this.#signer = signer
+    this.#nowMs = nowMs
   }
 
   /** The token that was put in force last, and not taken back. */
@@ -51,7 +58,7 @@ export class LinkWriter {
 
   /** Whether a connection of that link needs a token before its tenant can see anything. */
   needsToken({ token }: Link): boolean {
-    return token !== undefined && (this.#token === undefined || Date.now() >= this.#renewsAtMs)
+    return token !== undefined && (this.#token === undefined || this.#nowMs() >= this.#renewsAtMs)
   }
 
   /** What moves the connection to `wanted`; `undefined` when it is there already. */
@@ -70,7 +77,7 @@ export class LinkWriter {
   #signed({ setting, tenantId }: TokenPlace): Buffer {
     const signer = this.#signer()
     if (signer === undefined) throw new Error('a sealed tenant, and no key to sign with')
-    const nowMs = Date.now()
+    const nowMs = this.#nowMs()
     const token = signer.sign({ tenantId, processId: this.#processId }, nowMs)
     this.#token = token
     this.#renewsAtMs = nowMs + (token.expiresAtMs - nowMs) * RENEWED_SHARE
