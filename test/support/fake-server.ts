@@ -18,6 +18,8 @@ export class FakeServer extends EventEmitter {
   readonly written: Buffer[] = []
   isDestroyed = false
   isPaused = false
+  /** It hangs up when a test says so, not as soon as the proxy does. */
+  lingers = false
   /** What `write` answers. */
   isWelcome = true
   bytesRead = 0
@@ -103,6 +105,10 @@ export class FakeServer extends EventEmitter {
   }
 
   setTimeout(): void {}
+
+  end(): void {
+    if (!this.lingers) this.destroy()
+  }
 
   destroySoon(): void {
     this.destroy()

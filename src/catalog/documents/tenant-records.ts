@@ -3,7 +3,7 @@ import type { IsolationLevel } from '../../tenancy/isolation.ts'
 import type { ReplicationPolicy } from '../../tenancy/replication.ts'
 import type { Setting, Strategy, Tenancy } from '../../tenancy/tenancy.ts'
 import type { TenantRecord } from '../records.ts'
-import type { PoolPolicy, ServerTarget, SessionTimeouts } from '../route.ts'
+import type { PoolPolicy, ServerBudgetPolicy, ServerTarget, SessionTimeouts } from '../route.ts'
 import type { Problems } from './problems.ts'
 import type { RecordDefaults } from './record-defaults.ts'
 import type { ServerEntry, TenantEntry } from './record-schema.ts'
@@ -18,6 +18,7 @@ export interface SharedServer {
   readonly access: ServerAccess | undefined
   /** Most server connections of the pool that its tenants share. */
   readonly poolSize: number
+  readonly budget: ServerBudgetPolicy | undefined
 }
 
 /** What a tenant's record is made with. */
@@ -33,6 +34,7 @@ interface Placed {
   readonly access: ServerAccess
   readonly server: string | undefined
   readonly poolSize: number
+  readonly budget?: ServerBudgetPolicy | undefined
 }
 
 /** Keys of a tenant that go with some strategies only. */
@@ -55,7 +57,9 @@ export function buildServer(
   const path = ['servers', name]
   const target = entry && readTarget(entry.url, [...path, 'url'], surroundings)
   const access = target && buildAccess(entry, path, { ...surroundings, target })
-  return { target, access, poolSize }
+  const { maxConnections } = entry ?? {}
+  const budget = maxConnections === undefined ? undefined : { server: name, maxConnections }
+  return { target, access, poolSize, budget }
 }
 
 /** The record of one tenant; `undefined` when something is wrong, which is then reported. */
@@ -82,6 +86,7 @@ export function buildTenant(
     role: entry.role,
     settings: buildSettings(entry),
     pool: poolOf(entry, settings, placed),
+    serverBudget: placed.budget,
     timeouts: timeoutsOf(entry, settings),
     maxClients: entry.limits?.maxClients ?? settings.limits.maxClientsPerTenant,
     replication: replicationOf(entry, settings),
@@ -139,8 +144,8 @@ function place(
     report.add([...path, key], { message: `there is no server '${value}'`, remedy })
   }
   if (server?.target === undefined || server.access === undefined) return undefined
-  const { target, access, poolSize } = server
-  return { target, access, server: value, poolSize }
+  const { target, access, poolSize, budget } = server
+  return { target, access, server: value, poolSize, budget }
 }
 
 function buildTenancy(
