@@ -80,7 +80,7 @@ export class ServerBudget {
   /** With fewer places, idle connections close now and others as they come back. */
   setMax(max: number): void {
     this.#max = max
-    while (this.#used - this.#leaving > max && this.#evictOne());
+    while (this.#used - this.#leaving > max) if (!this.#evictOne()) break
     this.#serve()
   }
 
@@ -100,7 +100,6 @@ export class ServerBudget {
     if (this.#used < this.#max && !this.#isBehind(arrival)) return this.#give(share)
     this.#line.set(share, arrival)
     this.#serve()
-    while (this.#isShortBefore(Number.POSITIVE_INFINITY) && this.#evictOne());
     return undefined
   }
 
@@ -136,8 +135,13 @@ export class ServerBudget {
     this.#serve()
   }
 
-  /** Lets those in line take what is free, the earliest first. */
+  /** Lets those in line take what is free, the earliest first, and makes room for the others. */
   #serve(): void {
+    this.#giveOut()
+    while (this.#isShortBefore(Number.POSITIVE_INFINITY)) if (!this.#evictOne()) break
+  }
+
+  #giveOut(): void {
     // A place that comes free meanwhile is seen by the loop that runs.
     if (this.#isServing) return
     this.#isServing = true

@@ -20,6 +20,8 @@ export class FakeServer extends EventEmitter {
   isPaused = false
   /** It hangs up when a test says so, not as soon as the proxy does. */
   lingers = false
+  /** The proxy has hung up. */
+  isEnded = false
   /** What `write` answers. */
   isWelcome = true
   bytesRead = 0
@@ -107,6 +109,7 @@ export class FakeServer extends EventEmitter {
   setTimeout(): void {}
 
   end(): void {
+    this.isEnded = true
     if (!this.lingers) this.destroy()
   }
 
