@@ -198,6 +198,7 @@ interface Watched {
 function watch(metrics: Metrics, { pools, sessions, gate, file }: Watched): void {
   metrics.watch({
     pools: () => pools.all(),
+    budgets: () => pools.budgets(),
     sessionCount: () => sessions.count,
     clientCount: () => gate.count,
     isDraining: () => sessions.isDraining,

@@ -65,6 +65,7 @@ function routeOf(login: string, { record, version }: VersionedTenant): Route {
     role: record.role,
     settings: record.settings,
     pool: record.pool,
+    serverBudget: record.serverBudget,
     timeouts: record.timeouts,
     maxClients: record.maxClients,
     replication: record.replication,

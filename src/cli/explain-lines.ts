@@ -140,6 +140,7 @@ function poolLines(route: Route, { mode, size, pins, carriedSettings }: PoolPoli
     ['pool shared', isShared ? 'by what is opened alike on that server as that user' : 'by nobody'],
     ['pool mode', mode],
     ['pool size', String(size)],
+    ['server budget', budgetOf(route)],
     ['pins', pins],
     ['carried', carriedSettings.join(', ') || 'nothing more'],
   ]
@@ -169,6 +170,11 @@ function timeoutsOf(timeouts: SessionTimeouts): string {
     `idle in transaction ${text(idleInTransactionMs)}`,
     `query ${text(queryMs)}`,
   ].join(', ')
+}
+
+function budgetOf({ serverBudget, target: { host, port } }: Route): string {
+  if (serverBudget === undefined) return 'none'
+  return `${serverBudget.maxConnections} connections to ${host}:${port} over all pools`
 }
 
 /** `0` is no bound. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { ServerBudget } from '../limits/server-budget.ts'
 import type { OpenedServer } from '../server/open/login.ts'
 import type { ServerAddress } from '../server/server-errors.ts'
 import type { Link } from '../tenancy/link.ts'
@@ -12,6 +13,8 @@ export interface PoolParts {
   readonly name: string
   readonly address: ServerAddress
   readonly options: PoolOptions
+  /** Holds the places of its connections, with those of other pools; `undefined`: only the size counts. */
+  readonly budget?: ServerBudget | undefined
   /** Opens a server connection: for one link alone, or in the pool's resting state. */
   readonly open: (home: Link | undefined) => Promise<OpenedServer>
   readonly observer: PoolObserver

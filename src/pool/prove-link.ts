@@ -6,7 +6,7 @@ import type { Link } from '../tenancy/link.ts'
 import { awaitLease } from './await-lease.ts'
 import type { Lease } from './lease.ts'
 import type { Pool } from './pool.ts'
-import type { ProvenLink } from './proven-link.ts'
+import type { ProvenLink } from './proven-links.ts'
 
 /**
  * Makes sure that a link works before any byte of a client depends on it, and learns what the

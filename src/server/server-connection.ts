@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { Link } from '../tenancy/link.ts'
 import { blockQuery, type LinkOrigin, mayHinder, resetMove } from '../tenancy/link.ts'
 import { query, terminate } from '../wire/frontend-messages.ts'
-import { endSocket } from './end-socket.ts'
+import { awaitHangUp, endSocket } from './end-socket.ts'
 import { LinkWriter, type WrittenLink } from './link-writer.ts'
 import type { LoginNotices, OpenedServer } from './open/login.ts'
 import { type HeldLink, PlaceWatch } from './place-watch.ts'
@@ -279,17 +279,21 @@ export class ServerConnection {
     this.#socket.resume()
   }
 
-  /** Ends it. Says goodbye where the server would listen, else cuts the line. */
-  close(): void {
-    if (this.#isClosed) return
+  /**
+   * Ends it. Says goodbye where the server would listen, else cuts the line.
+   *
+   * @param gone - Called once: when the server has hung up as well, or now where the line is cut.
+   */
+  close(gone?: () => void): void {
     const isPolite = this.isClean
-    this.#end()
-    if (!isPolite) {
-      this.#socket.destroy()
-      return
+    if (!this.#isClosed) {
+      this.#end()
+      if (isPolite) this.#socket.write(terminate())
+      else this.#socket.destroy()
     }
-    this.#socket.write(terminate())
-    endSocket(this.#socket)
+    if (!isPolite) gone?.()
+    else if (gone === undefined) endSocket(this.#socket)
+    else awaitHangUp(this.#socket, gone)
   }
 
   #listen(rest: Buffer): void {

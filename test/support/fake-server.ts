@@ -16,6 +16,10 @@ export class FakeServer extends EventEmitter {
   readonly written: Buffer[] = []
   isDestroyed = false
   isPaused = false
+  /** It hangs up when a test says so, not as soon as the proxy does. */
+  lingers = false
+  /** The proxy has hung up. */
+  isEnded = false
   /** What `write` answers. */
   isWelcome = true
   bytesRead = 0
@@ -103,6 +107,11 @@ export class FakeServer extends EventEmitter {
   }
 
   setTimeout(): void {}
+
+  end(): void {
+    this.isEnded = true
+    if (!this.lingers) this.destroy()
+  }
 
   destroySoon(): void {
     this.destroy()

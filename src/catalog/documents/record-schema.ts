@@ -91,6 +91,11 @@ export const serverSchema = z.strictObject({
         ),
     })
     .optional(),
+  maxConnections: poolSize
+    .optional()
+    .describe(
+      'Most server connections to this server over all pools of its tenants; without it only the sizes of the pools count.',
+    ),
   users: serverUsers.optional().describe('Server users by login, in place of the one in `url`.'),
   serverUser: serverUser
     .default('route')

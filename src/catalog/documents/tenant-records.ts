@@ -2,7 +2,7 @@ import { nearestName } from '../../base/nearest-name.ts'
 import type { ReplicationPolicy } from '../../tenancy/replication.ts'
 import type { Setting, Strategy, Tenancy } from '../../tenancy/tenancy.ts'
 import type { TenantRecord } from '../records.ts'
-import type { PoolPolicy, ServerTarget, SessionTimeouts } from '../route.ts'
+import type { PoolPolicy, ServerBudgetPolicy, ServerTarget, SessionTimeouts } from '../route.ts'
 import type { Problems } from './problems.ts'
 import type { RecordDefaults } from './record-defaults.ts'
 import type { ServerEntry, TenantEntry } from './record-schema.ts'
@@ -15,6 +15,7 @@ import { checkServerLogin, readIsolation, type SharedAccess } from './tenant-iso
 export interface SharedServer extends SharedAccess {
   /** Most server connections of the pool that its tenants share. */
   readonly poolSize: number
+  readonly budget: ServerBudgetPolicy | undefined
 }
 
 /** What a tenant's record is made with. */
@@ -31,6 +32,7 @@ interface Placed {
   readonly server: string | undefined
   readonly shared: SharedServer | undefined
   readonly poolSize: number
+  readonly budget?: ServerBudgetPolicy | undefined
 }
 
 /** Keys of a tenant that go with some strategies only. */
@@ -54,7 +56,9 @@ export function buildServer(
   const path = ['servers', name]
   const target = entry && readTarget(entry.url, [...path, 'url'], surroundings)
   const access = target && buildAccess(entry, path, { ...surroundings, target })
-  return { target, access, poolSize, isolation: entry?.isolation?.level }
+  const { maxConnections, isolation } = entry ?? {}
+  const budget = maxConnections === undefined ? undefined : { server: name, maxConnections }
+  return { target, access, poolSize, budget, isolation: isolation?.level }
 }
 
 /** The record of one tenant; `undefined` when something is wrong, which is then reported. */
@@ -83,6 +87,7 @@ export function buildTenant(
     role: entry.role,
     settings: buildSettings(entry),
     pool: poolOf(entry, settings, placed),
+    serverBudget: placed.budget,
     timeouts: timeoutsOf(entry, settings),
     maxClients: entry.limits?.maxClients ?? settings.limits.maxClientsPerTenant,
     replication: replicationOf(entry, settings),
@@ -150,9 +155,9 @@ function placeOn(
   { server, serverLogin, pool }: TenantEntry,
   settings: RecordDefaults,
 ): Placed | undefined {
-  const { target, access, poolSize } = shared
+  const { target, access, poolSize, budget } = shared
   if (target === undefined || access === undefined) return undefined
-  if (serverLogin === undefined) return { target, access, server, shared, poolSize }
+  if (serverLogin === undefined) return { target, access, server, shared, poolSize, budget }
   const { user, password } = serverLogin
   return {
     target: { ...target, user, password },
@@ -160,6 +165,7 @@ function placeOn(
     server,
     shared,
     poolSize: pool?.size ?? settings.pool.serverLoginSize,
+    budget,
   }
 }
 

@@ -30,6 +30,7 @@ const TENANT_KEYS = {
 
 const SERVER_KEYS = {
   url: 'url',
+  max_connections: 'maxConnections',
   users: 'users',
   server_user: 'serverUser',
   auth_query: 'authQuery',

@@ -80,6 +80,8 @@ const BAD_SERVERS: readonly BadRow[] = [
   [{ url: 'postgresql://u:pw@db/d' }, 'servers_url_holds_no_password'],
   [{ pool_size: 0 }, 'servers_pool_size_is_from_1_to_10000'],
   [{ pool_size: 10_001 }, 'servers_pool_size_is_from_1_to_10000'],
+  [{ max_connections: 0 }, 'servers_max_connections_is_from_1_to_10000'],
+  [{ max_connections: 10_001 }, 'servers_max_connections_is_from_1_to_10000'],
   ...USERS.map(
     (users) => [{ users }, 'servers_users_map_logins_to_users_without_passwords'] as const,
   ),

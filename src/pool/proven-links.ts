@@ -1,4 +1,8 @@
+import { LRUCache } from 'lru-cache'
 import type { Link } from '../tenancy/link.ts'
+
+/** Links that are remembered as proven; one more forgets the least used. */
+const MAX_PROVEN = 1000
 
 /** A link that has worked. Sessions with the same link share this one. */
 export interface ProvenLink {
@@ -11,4 +15,18 @@ export interface ProvenLink {
    * when the server could not say.
    */
   readonly settings: ReadonlyMap<string, string>
+}
+
+/** The links that have worked on the connections of a pool. */
+export class ProvenLinks {
+  readonly #byKey = new LRUCache<string, ProvenLink>({ max: MAX_PROVEN })
+
+  of(link: Link): ProvenLink | undefined {
+    return this.#byKey.get(link.key)
+  }
+
+  add(proven: ProvenLink): ProvenLink {
+    this.#byKey.set(proven.link.key, proven)
+    return proven
+  }
 }
