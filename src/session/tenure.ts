@@ -6,6 +6,7 @@ import { errorAnswer } from './error-answer.ts'
 import { Residence } from './follow/residence.ts'
 import type { SessionParts } from './session-parts.ts'
 import { StateKeeper } from './state-keeper.ts'
+import { StatementGuard } from './statement-guard.ts'
 import { OwnRequests } from './switch/own-requests.ts'
 import { TenantCommandMisplacedError } from './switch/switch-errors.ts'
 
@@ -35,9 +36,17 @@ export function beginTenure(
   const { parameters } = admission
   const { tenant } = admission.route
   const roams = roaming(admission, parts.statementTable)
-  const requests = new RequestStream(roams, { tenant, refusal: misplaced })
+  const residence = new Residence(admission, parts)
+  const guard = new StatementGuard(() => residence.admission, parts)
+  // In session mode it can't become needed: the client stays where it is.
+  const isGuarded = roams !== undefined || guard.isNeeded
+  const requests = new RequestStream(roams, {
+    tenant,
+    refusal: misplaced,
+    guard: isGuarded ? (effects) => guard.refusal(effects) : undefined,
+  })
   return {
-    residence: new Residence(admission, parts),
+    residence,
     requests,
     relay: new Relay({ client: socket, requests, listener, parameters }),
     keeper: new StateKeeper(admission),
