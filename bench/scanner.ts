@@ -19,7 +19,7 @@ import { median } from './support/statistics.ts'
 const VOICE = {
   tenant: 'acme' as TenantName,
   refusal: () => Buffer.alloc(0),
-  guard: undefined,
+  guard: () => undefined,
 }
 const USAGE = `Usage: node dist/bench/scanner.js [--markdown]
 
