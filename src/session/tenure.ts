@@ -10,6 +10,7 @@ import { errorAnswer } from './error-answer.ts'
 import { Residence } from './follow/residence.ts'
 import type { SessionParts } from './session-parts.ts'
 import { StateKeeper, type TurnOutcome } from './state-keeper.ts'
+import { StatementGuard } from './statement-guard.ts'
 import { OwnRequests } from './switch/own-requests.ts'
 import { TenantCommandMisplacedError } from './switch/switch-errors.ts'
 
@@ -36,9 +37,16 @@ export class Tenure {
     const { tenant } = route
     this.#statementTable = parts.statementTable
     const roams = roaming(admission, parts.statementTable)
-    this.requests = new RequestStream(roams, { tenant, refusal: misplaced })
-    this.relay = new Relay({ client: socket, requests: this.requests, listener, parameters })
     this.residence = new Residence(admission, parts)
+    const guard = new StatementGuard(() => this.admission, parts)
+    // In session mode it can't become needed: the client stays where it is.
+    const isGuarded = roams !== undefined || guard.isNeeded
+    this.requests = new RequestStream(roams, {
+      tenant,
+      refusal: misplaced,
+      guard: isGuarded ? (effects) => guard.refusal(effects) : undefined,
+    })
+    this.relay = new Relay({ client: socket, requests: this.requests, listener, parameters })
     this.keeper = new StateKeeper(admission)
     this.own = new OwnRequests(tenant)
   }
