@@ -1,7 +1,8 @@
 import type { ServerConnection } from '../server/server-connection.ts'
+import { foldCase } from '../sql/fold-case.ts'
 import type { SqlDialect, SqlText, StatementEffects } from '../sql/scan/statement-effects.ts'
 import { scanStatements } from '../sql/scan/statement-scan.ts'
-import { type Link, restoreQuery } from '../tenancy/link.ts'
+import { type Link, restoreQuery, type TokenPlace } from '../tenancy/link.ts'
 import { type TurnEffects, TurnEffectsGatherer } from './turn-effects.ts'
 
 /** Encodings of clients in which a byte below 0x80 may be part of a longer character. */
@@ -32,6 +33,13 @@ export function dialectOf(parameters: ReadonlyMap<string, string>): SqlDialect {
     backslashEscapes: parameters.get('standard_conforming_strings') === 'off',
     hasUnsafeBytes: UNSAFE_ENCODINGS.has(parameters.get('client_encoding') ?? ''),
   }
+}
+
+/** What puts back what a client reset. */
+export interface Restore {
+  readonly sql: string | undefined
+  /** Where a token has to be put, which can't stand in a text. */
+  readonly token: TokenPlace | undefined
 }
 
 /** Looks at what a client's statements may do to its session. */
@@ -103,11 +111,16 @@ export class EffectsWatch {
   }
 
   /** What puts the link back where it was reset, to follow what was sent so far. */
-  takeRestore(): string | undefined {
+  takeRestore(): Restore | undefined {
     const resets = this.#resets
     if (resets === undefined) return undefined
     this.#resets = undefined
-    return restoreQuery(this.#policy.link, resets === 'all' ? resets : [...resets])
+    const { link } = this.#policy
+    const sql = restoreQuery(link, resets === 'all' ? resets : [...resets])
+    const isTokenLost =
+      link.token !== undefined && (resets === 'all' || resets.has(foldCase(link.token.setting)))
+    const token = isTokenLost ? link.token : undefined
+    return sql === undefined && token === undefined ? undefined : { sql, token }
   }
 
   /** What the turn may have done; `undefined` for nothing. */

@@ -169,10 +169,16 @@ export class RequestStream implements FrameVisitor {
 
   /** What has to put right yet what the client reset; between two requests. */
   takeRestore(server: ServerConnection): Buffer | undefined {
-    const sql = this.#companions?.watch.takeRestore()
-    if (sql === undefined) return undefined
-    server.owe('restore')
-    return query(sql)
+    const restore = this.#companions?.watch.takeRestore()
+    if (restore === undefined) return undefined
+    const { sql, token } = restore
+    const pieces: Buffer[] = []
+    if (sql !== undefined) {
+      server.owe('restore')
+      pieces.push(query(sql))
+    }
+    if (token !== undefined) pieces.push(server.beginToken(token))
+    return Buffer.concat(pieces)
   }
 
   /** What the requests since the last call may have done to the session. */

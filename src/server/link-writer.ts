@@ -8,7 +8,7 @@ import {
   openBlock,
   type TokenPlace,
 } from '../tenancy/link.ts'
-import type { TenantToken, TenantTokenSigner } from '../tenancy/tenant-token.ts'
+import type { TenantTokenSigner } from '../tenancy/tenant-token.ts'
 import { boundStatement, query } from '../wire/frontend-messages.ts'
 
 /** The bytes of a link, and what they will bring about. */
@@ -32,7 +32,6 @@ export class LinkWriter {
   readonly #processId: number
   readonly #signer: () => TenantTokenSigner | undefined
   readonly #nowMs: () => number
-  #token: TenantToken | undefined
   #renewsAtMs = 0
 
   /** @param nowMs - Milliseconds since 1970, by the clock that expiries are told in. */
@@ -46,42 +45,38 @@ export class LinkWriter {
     this.#nowMs = nowMs
   }
 
-  /** The token that was put in force last, and not taken back. */
-  get token(): string | undefined {
-    return this.#token?.text
-  }
-
-  /** The setting that held the token was reset. */
-  forgetToken(): void {
-    this.#token = undefined
+  /** The setting that holds the token was reset, or may have been. */
+  loseToken(): void {
+    this.#renewsAtMs = 0
   }
 
   /** Whether a connection of that link needs a token before its tenant can see anything. */
   needsToken({ token }: Link): boolean {
-    return token !== undefined && (this.#token === undefined || this.#nowMs() >= this.#renewsAtMs)
+    return token !== undefined && this.#nowMs() >= this.#renewsAtMs
   }
 
   /** What moves the connection to `wanted`; `undefined` when it is there already. */
   write(origin: LinkOrigin, wanted: Link): WrittenLink | undefined {
     const move = linkMove(origin, wanted)
-    if (move?.isReset === true) this.#token = undefined
+    if (move?.isReset === true) this.loseToken()
     if (wanted.token === undefined || !this.needsToken(wanted)) {
       return move && { bytes: query(blockQuery(move)), parts: 1, move }
     }
-    const signed = this.#signed(wanted.token)
+    const signed = this.sign(wanted.token)
     if (move === undefined) return { bytes: signed, parts: 1, move }
     const [before, behind] = openBlock(move)
     return { bytes: Buffer.concat([query(before), signed, query(behind)]), parts: 3, move }
   }
 
-  #signed({ setting, tenantId }: TokenPlace): Buffer {
+  /** What puts a new token in force. */
+  sign({ setting, tenantId }: TokenPlace): Buffer {
     const signer = this.#signer()
     if (signer === undefined) throw new Error('a sealed tenant, and no key to sign with')
     const nowMs = this.#nowMs()
     const token = signer.sign({ tenantId, processId: this.#processId }, nowMs)
-    this.#token = token
     this.#renewsAtMs = nowMs + (token.expiresAtMs - nowMs) * RENEWED_SHARE
-    const sql = `SELECT pg_catalog.set_config(${quoteLiteral(setting)}, $1, false)`
+    // Without a row: among the replies to a client, rows pass unseen.
+    const sql = `SELECT WHERE pg_catalog.set_config(${quoteLiteral(setting)}, $1, false) IS NULL`
     return boundStatement(TOKEN_STATEMENT, sql, [token.text])
   }
 }

@@ -10,19 +10,12 @@ import {
 /** Hears that a tenant has left its place in a way that no text showed. */
 export type ViolationListener = (tenant: string, kind: ViolationKind) => void
 
-/** A link that is, or was, in force on a server connection. */
-export interface HeldLink {
-  readonly link: Link
-  /** The token in its tenant setting; `undefined` for none. */
-  readonly token: string | undefined
-}
-
 /** Looks after the place of the tenant that a server connection is linked to. */
 export class PlaceWatch {
   /** The login of the connection, as the server reported it. */
   readonly #user: string | undefined
   readonly #listener: ViolationListener
-  #leaving: HeldLink | undefined
+  #leaving: Link | undefined
   #isViolated = false
 
   constructor(user: string | undefined, listener: ViolationListener) {
@@ -35,9 +28,9 @@ export class PlaceWatch {
     return this.#isViolated
   }
 
-  /** A link was sent that asks, before all else, what is left of `held`; `undefined` asks nothing. */
-  leave(held: HeldLink | undefined): void {
-    this.#leaving = held
+  /** A link was sent that asks, before all else, what is left of `link`; `undefined` asks nothing. */
+  leave(link: Link | undefined): void {
+    this.#leaving = link
   }
 
   /** The answer to that: what was on the connection is taken back by the very link that asked. */
@@ -46,22 +39,20 @@ export class PlaceWatch {
   }
 
   /** What a server said of the settings of its session, by name in lower case. */
-  told(held: HeldLink, settings: ReadonlyMap<string, string>): void {
-    const { guard } = held.link
-    if (guard !== undefined) this.#verify(held, foundIn(settings, guard.setting))
+  told(link: Link, settings: ReadonlyMap<string, string>): void {
+    const { guard } = link
+    if (guard !== undefined) this.#verify(link, foundIn(settings, guard.setting))
   }
 
   /** The server reported that the search path is another one. */
-  pathReported(held: HeldLink, searchPath: string): void {
-    const { guard } = held.link
-    const unasked = { setting: undefined, role: guard?.role, user: undefined }
-    this.#verify(held, { searchPath, ...unasked })
+  pathReported(link: Link, searchPath: string): void {
+    const unasked = { setting: undefined, role: link.guard?.role, user: undefined }
+    this.#verify(link, { searchPath, ...unasked })
   }
 
-  #verify({ link, token }: HeldLink, found: FoundPlace): void {
-    const { guard: place, tenant } = link
+  #verify({ guard: place, tenant }: Link, found: FoundPlace): void {
     if (place === undefined || this.#isViolated) return
-    const kind = placeViolation(found, { place, token, user: this.#user })
+    const kind = placeViolation(found, { place, user: this.#user })
     if (kind === undefined) return
     this.#isViolated = true
     this.#listener(tenant, kind)

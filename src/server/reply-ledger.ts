@@ -4,7 +4,7 @@ import { BackendCode } from '../wire/message-codes.ts'
 /**
  * What the server owes for one message that it was sent.
  *
- * `link`, `ask` and `restore` are queries of the proxy's own, `linkPart` what goes before the last
+ * `link`, `ask` and `restore` are queries (or batches) of the proxy's own, `linkPart` what goes before the last
  * of the messages that make up a link; `hiddenParse`, `hiddenClose`,
  * `hiddenTrial` (a Parse that may fail without harm) and `hiddenSync` are its messages among the
  * client's. Their replies are dropped.
@@ -78,9 +78,16 @@ const PLAIN = {
 
 /** The entries that a reply of each type may settle or belong to; others are a surprise. */
 const EXPECTED = codeTable<readonly Owed[]>({
-  [BackendCode.parseComplete]: ['parse', 'hiddenParse', 'hiddenTrial', 'link', 'linkPart'],
-  [BackendCode.bindComplete]: ['bind', 'link', 'linkPart'],
-  [BackendCode.closeComplete]: ['close', 'hiddenClose', 'link', 'linkPart'],
+  [BackendCode.parseComplete]: [
+    'parse',
+    'hiddenParse',
+    'hiddenTrial',
+    'link',
+    'linkPart',
+    'restore',
+  ],
+  [BackendCode.bindComplete]: ['bind', 'link', 'linkPart', 'restore'],
+  [BackendCode.closeComplete]: ['close', 'hiddenClose', 'link', 'linkPart', 'restore'],
   [BackendCode.parameterDescription]: ['describe'],
   [BackendCode.rowDescription]: ['describe', 'query', 'link', 'linkPart', 'ask'],
   [BackendCode.noData]: ['describe'],

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net'
-import type { Link } from '../tenancy/link.ts'
+import { foldCase } from '../sql/fold-case.ts'
+import type { Link, TokenPlace } from '../tenancy/link.ts'
 import { blockQuery, type LinkOrigin, mayHinder, resetMove } from '../tenancy/link.ts'
 import { query, terminate } from '../wire/frontend-messages.ts'
 import { awaitHangUp, endSocket } from './end-socket.ts'
 import { LinkWriter, type WrittenLink } from './link-writer.ts'
 import type { LoginNotices, OpenedServer } from './open/login.ts'
-import { type HeldLink, PlaceWatch } from './place-watch.ts'
+import { PlaceWatch } from './place-watch.ts'
 import { PreparedStatements } from './prepared-statements.ts'
 import type { Owed, PendingChange } from './reply-ledger.ts'
 import type { ReplySink } from './reply-sink.ts'
@@ -177,12 +178,18 @@ export class ServerConnection {
 
   /** The server said what the settings of its session are, by name in lower case. */
   verify(settings: ReadonlyMap<string, string>): void {
-    if (this.#heldLink !== undefined) this.#place.told(this.#heldLink, settings)
+    const link = this.#link
+    if (link === undefined) return
+    this.#place.told(link, settings)
+    // Code can have reset it out of sight.
+    if (link.token !== undefined && !settings.has(foldCase(link.token.setting))) {
+      this.#links.loseToken()
+    }
   }
 
   /** The server reported, behind a request, that the search path is another one. */
   verifyPath(searchPath: string): void {
-    if (this.#heldLink !== undefined) this.#place.pathReported(this.#heldLink, searchPath)
+    if (this.#link !== undefined) this.#place.pathReported(this.#link, searchPath)
   }
 
   /** Whether its tenant needs another token before its next request. */
@@ -200,7 +207,6 @@ export class ServerConnection {
    * `lost` with a `LinkFailedError`.
    */
   beginLink(wanted: Link): LinkRequest | undefined {
-    const held = this.#heldLink
     const written = this.#links.write(this.#origin, wanted)
     if (written === undefined) {
       this.#link = wanted
@@ -209,7 +215,7 @@ export class ServerConnection {
     const { bytes, move } = written
     const isRisky = move !== undefined && (this.#isDirty || mayHinder(this.#link))
     if (move?.isReset === true) this.statements.clear()
-    this.#expectLink(wanted, written, held)
+    this.#expectLink(wanted, written)
     return { bytes, isRisky }
   }
 
@@ -234,11 +240,20 @@ export class ServerConnection {
    */
   beginReset(): Buffer {
     this.statements.clear()
-    const held = this.#heldLink
-    this.#links.forgetToken()
+    this.#links.loseToken()
     const move = resetMove(this.#origin)
-    this.#expectLink(this.home, { move, parts: 1 }, held)
+    this.#expectLink(this.home, { move, parts: 1 })
     return query(blockQuery(move))
+  }
+
+  /**
+   * What puts a new token where a RESET takes one away, behind that.
+   *
+   * @param place - Of the client whose requests these are: its link may still be under way.
+   */
+  beginToken(place: TokenPlace): Buffer {
+    this.owe('restore')
+    return this.#links.sign(place)
   }
 
   /** Notes that a message is about to be written, so that its reply is known when it comes. */
@@ -332,20 +347,16 @@ export class ServerConnection {
     return { link: this.#link, isDirty: this.#isDirty, serverEncoding }
   }
 
-  #expectLink(wanted: Link | undefined, sent: SentLink, held: HeldLink | undefined): void {
+  #expectLink(wanted: Link | undefined, sent: SentLink): void {
     this.#wanted = wanted
-    this.#place.leave(sent.move?.verified === undefined ? undefined : held)
+    this.#place.leave(sent.move?.verified === undefined ? undefined : this.#link)
     this.#replies.expectLink(sent.parts)
-  }
-
-  get #heldLink(): HeldLink | undefined {
-    return this.#link && { link: this.#link, token: this.#links.token }
   }
 
   #stateChanged(tag: string): void {
     const isWhole = tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL'
-    // A token can't be put back by a text: its tenant gets another one with its next request.
-    if (tag === 'RESET' || tag === 'DISCARD ALL') this.#links.forgetToken()
+    // Where nothing is put back behind it, its tenant gets another token with its next request.
+    if (this.home !== undefined && /^(?:RESET|DISCARD ALL)$/.test(tag)) this.#links.loseToken()
     if (tag === 'RESET') return
     // To deallocate one statement leaves nothing behind.
     if (tag !== 'DEALLOCATE') this.#isDirty = true

@@ -65,9 +65,8 @@ export class TenantTokenSigner {
   sign({ tenantId, processId }: TokenHolder, nowMs: number): TenantToken {
     if (!isTokenId(tenantId)) throw new RangeError('an id that no token can hold')
     const expiresAtMs = Math.floor(nowMs + this.#lifetimeMs)
-    const id = Buffer.from(tenantId, 'utf8').toString('hex')
     const nonce = randomBytes(NONCE_BYTES).toString('hex')
-    const signed = `${id}.${expiresAtMs}.${nonce}.${this.#keyId}.`
+    const signed = `${tokenStart(tenantId)}${expiresAtMs}.${nonce}.${this.#keyId}.`
     const hmac = createHmac('sha256', this.#key).update(`${signed}${processId}`, 'latin1')
     return { text: `${signed}${hmac.digest('hex')}`, expiresAtMs }
   }
@@ -78,4 +77,9 @@ export function isTokenId(tenantId: string): boolean {
   const bytes = Buffer.byteLength(tenantId, 'utf8')
   // What has no UTF-8, half a surrogate pair, would be replaced: two ids would become one.
   return bytes > 0 && bytes <= MAX_ID_BYTES && !/[\0\p{Surrogate}]/u.test(tenantId)
+}
+
+/** What every token of a tenant begins with, and no token of another one. */
+export function tokenStart(tenantId: string): string {
+  return `${Buffer.from(tenantId, 'utf8').toString('hex')}.`
 }

@@ -18,8 +18,6 @@ export interface FoundPlace {
 /** What a place is measured by beside itself. */
 export interface HeldPlace {
   readonly place: GuardedPlace
-  /** The token that was put into the tenant setting; `undefined` for none. */
-  readonly token: string | undefined
   /** The user that the connection is logged in as; `undefined` when the server did not say. */
   readonly user: string | undefined
 }
@@ -56,16 +54,21 @@ export function readFoundPlace(columns: readonly (string | undefined)[]): FoundP
  */
 export function placeViolation(
   found: FoundPlace,
-  { place, token, user }: HeldPlace,
+  { place, user }: HeldPlace,
 ): ViolationKind | undefined {
   const { searchPath = '', setting = '', role = NO_ROLE } = found
   const schemas = parseSearchPath(searchPath)
   if (schemas === undefined || !isInside(place, schemas)) return 'search_path'
-  if (setting !== '' && setting !== (token ?? place.value)) return 'tenant_setting'
+  if (setting !== '' && !isOwn(setting, place)) return 'tenant_setting'
   if (found.user !== undefined && user !== undefined && found.user !== user) {
     return 'session_authorization'
   }
   return role === (place.role ?? NO_ROLE) ? undefined : 'role'
+}
+
+/** An old token of the tenant's is its own, too: a rollback brings it back. */
+function isOwn(setting: string, { value, tokenStart }: GuardedPlace): boolean {
+  return tokenStart === undefined ? setting === value : setting.startsWith(tokenStart)
 }
 
 /** The same, of settings that have a value of the session, by name in lower case: others rest. */

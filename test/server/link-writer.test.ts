@@ -16,6 +16,7 @@ const SOURCE: LinkSource = {
   settings: [],
   role: undefined,
 }
+const TOKEN = /3432\.\d+\.[0-9a-f]{32}\.k\.[0-9a-f]{64}/g
 const ACME = buildLink(SOURCE, [])
 const GLOBEX = buildLink({ ...SOURCE, tenant: 'globex' }, [])
 const REST: LinkOrigin = { link: undefined, isDirty: false, serverEncoding: 'UTF8' }
@@ -39,14 +40,13 @@ t.test('a token goes between the two halves of the block, as a bound value', asy
   const texts = written?.bytes.toString('latin1') ?? ''
   t.match(texts, /^Q.*BEGIN; SELECT .*\0P.*set_config\(E'app.tenant_id', \$1, false\)/s)
   t.match(texts, /SELECT; COMMIT\0$/)
-  t.equal(texts.split(writer.token ?? '').length, 2, 'and stands there once')
+  t.equal(texts.match(TOKEN)?.length, 1, 'and stands there once')
   t.notMatch(texts, /E'42'/)
 })
 
 t.test('a tenant keeps its token for half of the lifetime', async (t) => {
   const { time, writer } = rig()
   writer.write(REST, ACME)
-  const first = writer.token
   const linked = { ...REST, link: ACME }
   time.nowMs += LIFETIME_MS / 2 - 1
   t.equal(writer.needsToken(ACME), false)
@@ -55,14 +55,13 @@ t.test('a tenant keeps its token for half of the lifetime', async (t) => {
   t.equal(writer.needsToken(ACME), true)
   const renewed = writer.write(linked, ACME)
   t.match(renewed, { parts: 1, move: undefined })
-  t.not(writer.token, first)
   t.equal(writer.needsToken(ACME), false)
 })
 
 t.test('it gets another one when it was reset, or when somebody else was here', async (t) => {
   const { writer } = rig()
   writer.write(REST, ACME)
-  writer.forgetToken()
+  writer.loseToken()
   t.equal(writer.write({ ...REST, link: ACME }, ACME)?.parts, 1)
   const moved = writer.write({ ...REST, link: ACME }, GLOBEX)
   t.match(moved, { parts: 3, move: { isReset: true, verified: { setting: 'app.tenant_id' } } })

@@ -12,6 +12,7 @@ const SCHEMA: GuardedPlace = {
   setting: 'app.tenant_id',
   value: '',
   role: undefined,
+  tokenStart: undefined,
 }
 const ROW: GuardedPlace = { ...SCHEMA, schemas: ['public'], value: '42' }
 const SEALED: GuardedPlace = { ...ROW, value: undefined }

@@ -12,9 +12,10 @@ const PLACE: GuardedPlace = {
   setting: 'app.tenant_id',
   value: '42',
   role: undefined,
+  tokenStart: undefined,
 }
 const FOUND = { searchPath: 'tenant_acme, "Ext"', setting: '42', role: 'none', user: 'pool' }
-const HELD = { place: PLACE, token: undefined, user: 'pool' }
+const HELD = { place: PLACE, user: 'pool' }
 
 t.test('what a tenant may be found in', async (t) => {
   for (const found of [
@@ -52,11 +53,13 @@ t.test('a role that was taken must still be there', async (t) => {
 })
 
 t.test('a token stands in place of the id', async (t) => {
-  const held = { ...HELD, place: { ...PLACE, value: undefined }, token: '3432.1.a.k.b' }
-  t.equal(placeViolation({ ...FOUND, setting: '3432.1.a.k.b' }, held), undefined)
-  t.equal(placeViolation({ ...FOUND, setting: '' }, held), undefined)
-  t.equal(placeViolation(FOUND, held), 'tenant_setting')
-  t.equal(placeViolation(FOUND, { ...held, token: undefined }), 'tenant_setting')
+  const held = { ...HELD, place: { ...PLACE, value: undefined, tokenStart: '3432.' } }
+  for (const setting of ['3432.1.a.k.b', '3432.2.c.k.d', '']) {
+    t.equal(placeViolation({ ...FOUND, setting }, held), undefined, setting)
+  }
+  for (const setting of ['42', '3433.1.a.k.b', '34323432.1.a.k.b']) {
+    t.equal(placeViolation({ ...FOUND, setting }, held), 'tenant_setting', setting)
+  }
 })
 
 t.test('what is in no encoding is not converted', async (t) => {
