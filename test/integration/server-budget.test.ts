@@ -1,4 +1,4 @@
-import pg from 'pg'
+import type pg from 'pg'
 import t, { type Test } from 'tap'
 import { SqlState } from '../../src/base/sql-state.ts'
 import { TestAuthority } from '../support/certificates.ts'
@@ -13,13 +13,15 @@ import { until } from '../support/until.ts'
 
 const TENANTS = 200
 const ROUNDS = 2
+const LOOK_AROUND = `SELECT owner, current_user::text AS "user",
+  (SELECT count(*)::int FROM pg_stat_activity WHERE usename ~ '^t[0-9]+$') AS connections FROM items`
 
 /** A server on which each tenant has a schema and a login of its own. */
 async function startTown(options: PostgresOptions, tenants: number): Promise<PostgresServer> {
-  const server = await startPostgres({ auth: 'scram-sha-256', ...options })
+  const server = await startPostgres(options)
   const create = Array.from({ length: tenants }, (_, index) => {
     const name = nameOf(index)
-    return `CREATE ROLE ${name} LOGIN PASSWORD '${name}';
+    return `CREATE ROLE ${name} LOGIN;
       CREATE SCHEMA tenant_${name};
       CREATE TABLE tenant_${name}.items AS SELECT '${name}' AS owner;
       GRANT USAGE ON SCHEMA tenant_${name} TO ${name};
@@ -54,7 +56,7 @@ function settingsOf(
   const servers = names.map((name) => [
     name,
     {
-      url: `${server.url('town', { user: name, password: name })}?sslmode=${sslmode}`,
+      url: `${server.url('town', { user: name })}?sslmode=${sslmode}`,
       maxConnections: budget,
     },
   ])
@@ -106,50 +108,25 @@ async function manyTenants(t: Test, server: PostgresServer): Promise<void> {
   await permit(server, budget)
   const proxy = await startTestProxy(settingsOf(server, { tenants: TENANTS, budget }))
   t.teardown(() => proxy.stop())
-  const watcher = await watchBackends(server)
+  let most = 0
   const work = Array.from({ length: TENANTS }, async (_, index) => {
     const name = nameOf(index)
     const client = await proxy.connect(name)
     for (let round = 0; round < ROUNDS; round += 1) {
-      const { rows } = await client.query('SELECT owner, current_user::text AS "user" FROM items')
-      t.strictSame(rows, [{ owner: name, user: name }])
+      const { rows } = await client.query(LOOK_AROUND)
+      t.strictSame([rows[0].owner, rows[0].user], [name, name])
+      most = Math.max(most, rows[0].connections)
     }
     await client.end()
   })
   await Promise.all(work)
-  const most = await watcher.stop()
-  t.ok(most > 0 && most <= budget, `${most} connections at a time`)
+  t.ok(most > 1 && most <= budget, `${most} connections at a time`)
   t.equal(await proxy.metric('pgusher_server_open_failures_total'), 0, 'none was one too many')
   t.equal(await proxy.metric('pgusher_server_budget_max_connections'), budget)
   const used = await proxy.metric('pgusher_server_budget_connections')
   t.ok(used > 0 && used <= budget, `${used} are left`)
   const evicted = await proxy.metric('pgusher_server_closed_total', { reason: 'evicted' })
   t.ok(evicted >= TENANTS - budget, `${evicted} were evicted`)
-}
-
-/** Looks all the time at how many connections the tenants have. */
-async function watchBackends(server: PostgresServer): Promise<{ stop(): Promise<number> }> {
-  const client = new pg.Client(server.url('postgres'))
-  await client.connect()
-  let most = 0
-  let isOver = false
-  const look = async () => {
-    while (!isOver) {
-      const { rows } = await client.query(
-        `SELECT count(*)::int AS count FROM pg_stat_activity WHERE usename ~ '^t[0-9]+$'`,
-      )
-      most = Math.max(most, rows[0].count)
-    }
-  }
-  const looking = look()
-  return {
-    async stop() {
-      isOver = true
-      await looking
-      await client.end()
-      return most
-    },
-  }
 }
 
 async function leastUsed(
