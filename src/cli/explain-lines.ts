@@ -172,9 +172,9 @@ function timeoutsOf(timeouts: SessionTimeouts): string {
   ].join(', ')
 }
 
-function budgetOf({ serverBudget, target: { host, port } }: Route): string {
+function budgetOf({ serverBudget }: Route): string {
   if (serverBudget === undefined) return 'none'
-  return `${serverBudget.maxConnections} connections to ${host}:${port} over all pools`
+  return `${serverBudget.maxConnections} connections over all pools of that host and port`
 }
 
 /** `0` is no bound. */

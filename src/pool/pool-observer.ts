@@ -4,7 +4,7 @@ import type { ViolationKind } from '../tenancy/verification.ts'
 export type CloseReason =
   | 'idle'
   | 'lifetime'
-  /** It was idle, and its place was needed for a client that it could not serve. */
+  /** It was idle or came back, and its place was needed for a client that it could not serve. */
   | 'evicted'
   | 'drain'
   | 'busy'

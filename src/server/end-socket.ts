@@ -14,7 +14,10 @@ export function endSocket(socket: Socket): void {
   socket.destroySoon()
 }
 
-/** Ends a connection likewise, and calls `gone` once the other side has let go of it too. */
+/**
+ * Ends a connection likewise, and calls `gone` once the other side has let go of it too. Does not
+ * keep the process alive.
+ */
 export function awaitHangUp(socket: Socket, gone: () => void): void {
   const timer = setTimeout(() => socket.destroy(), FAREWELL_MS)
   timer.unref()
@@ -22,6 +25,7 @@ export function awaitHangUp(socket: Socket, gone: () => void): void {
     clearTimeout(timer)
     gone()
   })
+  socket.unref()
   socket.end()
   // What comes before its last word has to be read, or that is never seen.
   socket.resume()

@@ -20,7 +20,7 @@ logins:
   - { user: own, password: '${VERIFIER}', tenants: [hooli] }
   - { user: narrow, password: '${SECRET}', tenants: [acme] }
 servers:
-  shared: { url: 'postgresql://pool:${SECRET}@[fd00::1]:5433/saas' }
+  shared: { url: 'postgresql://pool:${SECRET}@[fd00::1]:5433/saas', maxConnections: 50 }
 tenants:
   - { name: acme, strategy: database, databaseUrl: 'postgresql://owner:${SECRET}@db/acme?sslmode=require', settings: { work_mem: 8MB }, limits: { maxClients: 7 } }
   - { name: globex, strategy: schema, server: shared, role: reader }
@@ -84,6 +84,7 @@ t.test('a tenant with a database of its own', async (t) => {
   t.equal(of('link'), 'nothing to set')
   t.equal(of('pool'), 'acme: owner@db:5432/acme')
   t.equal(of('pool shared'), 'by nobody')
+  t.equal(of('server budget'), 'none')
   t.equal(of('clients'), 'at most 7')
   t.match(of('admitted'), /^yes/)
 })
@@ -103,6 +104,7 @@ t.test('a tenant of a shared server, with settings of the client', async (t) => 
   t.equal(of('link'), `BEGIN; SELECT ${calls.join(', ')}; COMMIT`)
   t.match(of('pool shared'), /that server/)
   t.match(of('level'), /^guarded: /)
+  t.match(of('server budget'), /^50 connections/)
 })
 
 t.test('a sealed tenant of a shared server, with a server login of its own', async (t) => {

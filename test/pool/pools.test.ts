@@ -61,6 +61,7 @@ const GLOBEX: Route = {
   settings: [{ name: 'timezone', value: 'UTC' }],
   version: 9,
 }
+const BUDGETED: Route = { ...ROUTE, serverBudget: { server: 'shared', maxConnections: 3 } }
 const OWN: Route = { ...ROUTE, tenancy: { strategy: 'database' } }
 
 function keys(client: string, server: string) {
@@ -86,6 +87,7 @@ t.test('what makes a pool another one', async (t) => {
     OWN,
     { ...OWN, tenant: 'globex' as TenantName },
     { ...OWN, settings: [{ name: 'timezone', value: 'UTC' }] },
+    BUDGETED,
     { ...ROUTE, target: { ...TARGET, host: 'other' } },
     { ...ROUTE, target: { ...TARGET, port: 5433 } },
     { ...ROUTE, target: { ...TARGET, database: 'other' } },
@@ -173,6 +175,43 @@ t.test('a pool that nobody uses goes when its login is led elsewhere', async (t)
   t.equal(pools.count, 1)
   pools.settle(ROUTE, undefined)
   t.equal(pools.count, 0)
+})
+
+/** Another login at the same endpoint, by an entry of another name or figure. */
+function budgeted(user: string, server: string, maxConnections: number): Route {
+  return { ...ROUTE, target: { ...TARGET, user }, serverBudget: { server, maxConnections } }
+}
+
+t.test('pools of one endpoint share a budget, and the smallest figure counts', async (t) => {
+  const pools = rig()
+  t.strictSame(pools.budgets(), [])
+  const max = () => pools.budgets().map((budget) => budget.max)
+  const one = pools.enter(budgeted('a', 'one', 5))
+  const two = pools.enter(budgeted('b', 'two', 3))
+  t.strictSame(pools.budgets(), [{ server: 'db:5432', used: 0, max: 3 }])
+  pools.enter({ ...BUDGETED, target: { ...TARGET, host: 'DB', port: 5433 } })
+  t.strictSame(max(), [3, 3], 'another port is another server')
+  pools.enter(budgeted('c', 'one', 2))
+  t.strictSame(max(), [2, 3], 'what was heard last of an entry counts for all of it')
+  pools.enter(budgeted('c', 'one', 9))
+  t.strictSame(max(), [3, 3])
+  pools.leave(two)
+  pools.closeExpired()
+  t.strictSame(max(), [9, 3], 'an entry that leads nobody there does not count')
+  t.equal(pools.enter(budgeted('a', 'one', 4)), one, 'a figure makes no other pool')
+  t.strictSame(max(), [4, 3])
+})
+
+t.test('a budget is forgotten with its last pool', async (t) => {
+  const pools = rig()
+  pools.leave(pools.enter(BUDGETED))
+  t.equal(pools.budgets().length, 1)
+  pools.closeExpired()
+  t.strictSame(pools.budgets(), [])
+  pools.leaveBehind(pools.enter(BUDGETED))
+  t.strictSame(pools.budgets(), [])
+  pools.enter(ROUTE)
+  t.strictSame(pools.budgets(), [], 'nor is there one without a figure')
 })
 
 t.test('drains all', async (t) => {

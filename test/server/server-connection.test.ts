@@ -206,6 +206,30 @@ t.test('a notification that is half said when a link begins does not reach the n
   }
 })
 
+t.test('tells when the server has let go of it', async (t) => {
+  const server = new FakeServer()
+  server.lingers = true
+  const connection = server.connection()
+  let gone = 0
+  const count = () => {
+    gone += 1
+  }
+  connection.close(count)
+  t.strictSame(server.takeWritten(), terminate())
+  t.equal(server.isEnded, true)
+  t.equal(gone, 0)
+  server.hangUp()
+  t.equal(gone, 1)
+  connection.close(count)
+  t.equal(gone, 2, 'one that is closed is gone')
+  const busy = new FakeServer()
+  const working = busy.connection()
+  working.owe('query')
+  working.close(count)
+  t.equal(busy.isDestroyed, true)
+  t.equal(gone, 3, 'nor is anything awaited where the line is cut')
+})
+
 t.test('surprises close it, and nothing that came with them passes', async (t) => {
   const surprises = [
     parseComplete(),

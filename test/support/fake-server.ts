@@ -108,6 +108,8 @@ export class FakeServer extends EventEmitter {
 
   setTimeout(): void {}
 
+  unref(): void {}
+
   end(): void {
     this.isEnded = true
     if (!this.lingers) this.destroy()

@@ -94,7 +94,7 @@ export const serverSchema = z.strictObject({
   maxConnections: poolSize
     .optional()
     .describe(
-      'Most server connections to this server over all pools of its tenants; without it only the sizes of the pools count.',
+      'Most server connections to this server over all pools of its tenants; else only the sizes of the pools count.',
     ),
   users: serverUsers.optional().describe('Server users by login, in place of the one in `url`.'),
   serverUser: serverUser

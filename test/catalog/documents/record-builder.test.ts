@@ -97,7 +97,7 @@ t.test('what a record does not say comes from the defaults', async (t) => {
 })
 
 t.test('tenants of a shared server', async (t) => {
-  const server = serverRow({ pool: { size: 7 }, users: { app: { user: 'x' } } })
+  const server = serverRow({ pool: { size: 7 }, maxConnections: 50, users: { app: { user: 'x' } } })
   const schema = rowOf('acme', { strategy: 'schema', server: 'shared', searchPath: ['common'] })
   t.match(builder.tenant(ACME, documentOf(schema, server)), {
     server: 'shared',
@@ -109,6 +109,7 @@ t.test('tenants of a shared server', async (t) => {
       setting: 'app.tenant_id',
     },
     pool: { size: 7 },
+    serverBudget: { server: 'shared', maxConnections: 50 },
   })
   const row = rowOf('acme', { strategy: 'row', server: 'shared', id: '42' })
   t.match(builder.tenant(ACME, documentOf(row, server)), {

@@ -3,8 +3,8 @@ import type { CatalogEntry } from '../../../src/catalog/entry.ts'
 import { connect, ENVELOPE, openSource, startCatalogs, VERIFIER } from './catalog-fixture.ts'
 
 const ROWS = `
-  INSERT INTO pgusher.servers (name, url, pool_size, users, server_user, auth_query, secrets, secrets_version)
-  VALUES ('shared', 'postgresql://pool@db/saas', 7, '{"app":{"user":"owner"}}', 'client',
+  INSERT INTO pgusher.servers (name, url, pool_size, max_connections, users, server_user, auth_query, secrets, secrets_version)
+  VALUES ('shared', 'postgresql://pool@db/saas', 7, 50, '{"app":{"user":"owner"}}', 'client',
     '{"cacheMs":5}', '{"url":"${ENVELOPE}"}', 1);
   INSERT INTO pgusher.servers (name, url, isolation) VALUES ('bare', 'postgresql://pool@db/bare', '{"level":"convenience"}');
   INSERT INTO pgusher.tenants (name, strategy, server, isolation, server_login, secrets, secrets_version)
@@ -115,6 +115,7 @@ for (const { major, server, client } of await startCatalogs(t)) {
     t.match({ ...shared }, { name: 'shared', secrets: { url: ENVELOPE }, secretsVersion: 1 })
     t.strictSame(shared?.settings, {
       url: 'postgresql://pool@db/saas',
+      maxConnections: 50,
       users: { app: { user: 'owner' } },
       serverUser: 'client',
       authQuery: { cacheMs: 5 },
