@@ -478,10 +478,18 @@ export class Session implements Waiter, OpenSession {
     if (failure !== undefined) this.#notSwitched(request, failure)
   }
 
-  /** What it did on its server connection is undone before anybody else gets that. */
+  /**
+   * What it did on its server connection is undone before anybody else gets that.
+   *
+   * @throws ServerLostError - the server began to say something meanwhile, and is not through.
+   */
   #cross(crossing: CrossingState): void {
     const lease = this.#lease
     if (lease === undefined) return
+    if (!lease.server.isOutputWhole) {
+      const { target } = this.#admission.route
+      throw new ServerLostError(target, 'left within a message', { isReportable: false })
+    }
     this.#move(crossing)
     this.#tenure.letGo(lease, 'busy')
     this.#readLess(crossing)
@@ -509,8 +517,9 @@ export class Session implements Waiter, OpenSession {
     const state = this.#state
     if (state.kind !== 'switching' && state.kind !== 'crossing') return
     this.#parts.observer.tenantSwitched(this.tenant, result)
+    const isMidMessage = this.#lease?.server.isOutputWhole === false
     // What came behind it was meant for the other tenant.
-    if (state.kind === 'crossing' || state.requests.length > 0) {
+    if (state.kind === 'crossing' || state.requests.length > 0 || isMidMessage) {
       this.#close({ error: new TenantSwitchFailedError(error), reason: 'busy' })
       return
     }

@@ -36,13 +36,11 @@ async function logIn({ proxy }: Town): Promise<RawClient> {
 /** Resolves to the number of changes when there are no more. */
 async function stillness(town: Town): Promise<number> {
   let last = 0
-  let looks = 0
-  await until(async () => {
+  for (let looks = 0; last === 0 || looks < STILL_LOOKS; ) {
     const now = await changesOf(town)
     looks = now === last ? looks + 1 : 0
     last = now
-    return now > 0 && looks > STILL_LOOKS
-  })
+  }
   return last
 }
 
