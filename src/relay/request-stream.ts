@@ -12,13 +12,9 @@ import { closeStatement, query, sync } from '../wire/frontend-messages.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
 import { ProtocolViolationError } from '../wire/wire-errors.ts'
 import { type EffectsPolicy, EffectsWatch, MAY_COPY } from './effects-watch.ts'
+import { SCANNED_BYTES, visitLong } from './long-texts.ts'
 import { type Passage, pass } from './statement-frames.ts'
-import {
-  NAMES_BYTES,
-  SCANNED_BYTES,
-  StatementNames,
-  type StatementScope,
-} from './statement-names.ts'
+import { NAMES_BYTES, StatementNames, type StatementScope } from './statement-names.ts'
 import { REFUSED_TEXT, substitute, type TenantVoice, visitKept } from './tenant-texts.ts'
 import type { TurnEffects } from './turn-effects.ts'
 
@@ -199,7 +195,8 @@ export class RequestStream implements FrameVisitor {
     if (owed === undefined) return this.#visitUnanswered(code, server)
     const companions = this.#companions
     if (companions === undefined) {
-      return visitKept(frame, passage, this.#voice) ?? pass(server, owed)
+      const visitText = frame.frameBytes > SCANNED_BYTES ? visitLong : visitKept
+      return visitText(frame, passage, this.#voice) ?? pass(server, owed)
     }
     if (code === FrontendCode.query) return this.#visitQuery(frame, companions)
     if (isNaming(code)) {
@@ -220,11 +217,7 @@ export class RequestStream implements FrameVisitor {
     const { watch } = companions
     const passage = this.#passage as Passage
     const { server } = passage
-    if (frame.frameBytes > SCANNED_BYTES) {
-      watch.noteUnscanned()
-      companions.names?.beforeQuery(undefined, passage)
-      return pass(server, 'query')
-    }
+    if (frame.frameBytes > SCANNED_BYTES) return this.#visitLongQuery(frame, companions)
     const { chunk: bytes, start, frameBytes } = frame
     const effects = watch.scan(
       { bytes, start: start + FRAME_HEAD_BYTES, end: start + frameBytes - 1 },
@@ -253,6 +246,15 @@ export class RequestStream implements FrameVisitor {
     )
       this.#restore(companions)
     return 'pass'
+  }
+
+  #visitLongQuery(frame: Frame, { watch, names }: Companions): FrameFate {
+    const passage = this.#passage as Passage
+    names?.beforeQuery(undefined, passage)
+    const fate = visitLong(frame, passage, this.#voice)
+    if (fate !== undefined) return fate
+    watch.noteUnscanned()
+    return pass(passage.server, 'query')
   }
 
   #namesOf(companions: Companions): StatementNames {

@@ -7,6 +7,7 @@ import { parse, sync } from '../wire/frontend-messages.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
 import { ClientStatements, type StatementLimits } from './client-statements.ts'
 import type { EffectsWatch } from './effects-watch.ts'
+import { SCANNED_BYTES, visitLong } from './long-texts.ts'
 import { StatementTooLongError } from './relay-errors.ts'
 import {
   both,
@@ -24,8 +25,6 @@ import { type Bound, UnnamedStatement } from './unnamed-statement.ts'
 
 /** Enough of Bind, Describe and Close to find two names in: Postgres cuts names at 63 bytes. */
 export const NAMES_BYTES = FRAME_HEAD_BYTES + 1024
-/** Texts up to about this length are looked at. */
-export const SCANNED_BYTES = 65_536
 const STATEMENT_KIND = 0x53
 /** Behind the name of a Parse: no text, no parameter types. */
 const EMPTY_TAIL = Buffer.alloc(3)
@@ -220,8 +219,10 @@ export class StatementNames {
     const { chunk, start, frameBytes } = frame
     const { server } = passage
     if (frameBytes > SCANNED_BYTES) {
-      this.#watch.noteUnscanned()
       this.#unnamed.dropped(server)
+      const fate = visitLong(frame, passage, this.#voice)
+      if (fate !== undefined) return fate
+      this.#watch.noteUnscanned()
       return pass(server, 'parse')
     }
     const textStart = start + FRAME_HEAD_BYTES + 1

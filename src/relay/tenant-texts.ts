@@ -14,7 +14,8 @@ import type { Passage } from './statement-frames.ts'
 
 /** No SQL: the server answers with a syntax error, which the client's refusal replaces. */
 export const REFUSED_TEXT = 'REFUSED BY PGUSHER'
-const NO_TYPES = Buffer.alloc(2)
+/** Ends a Parse that gives its parameters no types. */
+export const NO_TYPES = Buffer.alloc(2)
 
 /** What the proxy says where a client speaks of its tenant, or would leave it. */
 export interface TenantVoice {

@@ -40,6 +40,8 @@ import type { SwitchRequest } from './switch/own-requests.ts'
 import { TenantSwitchFailedError } from './switch/switch-errors.ts'
 import { Tenure } from './tenure.ts'
 
+type CrossingState = Extract<SessionState, { readonly kind: 'crossing' }>
+
 const NOTHING = Buffer.alloc(0)
 
 /**
@@ -270,7 +272,7 @@ export class Session implements Waiter, OpenSession {
       case 'switching':
       case 'crossing':
         state.requests.push(chunk)
-        this.#socket.pause()
+        this.#readLess(state)
         return
       case 'asking':
         this.#relay.request(chunk)
@@ -284,7 +286,7 @@ export class Session implements Waiter, OpenSession {
   #takeHeld(held: readonly Buffer[]): void {
     if (held.length === 0) return
     // It was paused when they came; they may be the beginning of a request alone.
-    if (!this.#socket.writableNeedDrain) this.#socket.resume()
+    this.#readOn()
     this.#received(Buffer.concat(held))
   }
 
@@ -476,24 +478,35 @@ export class Session implements Waiter, OpenSession {
     const attempt = new AbortController()
     const requests = rest.length === 0 ? [] : [rest]
     this.#deadline.set(0)
-    this.#move({ kind: 'switching', lease, requests, attempt })
+    const switching = { kind: 'switching', lease, requests, attempt } as const
+    this.#move(switching)
+    this.#readLess(switching)
     const { tenant } = request.command
     const wish = { tenant, home: this.#home, admission: this.#admission }
     const journey = {
       signal: attempt.signal,
-      leave: () => this.#leaveFor({ kind: 'crossing', requests, attempt }),
+      leave: () => this.#cross({ kind: 'crossing', requests, attempt }),
       arrive: (admission: Admission) => this.#attempt(() => this.#arrive(request, admission)),
     }
     const failure = await changeTenant(wish, journey, this.#parts)
     if (failure !== undefined) this.#notSwitched(request, failure)
   }
 
-  /** What it did on its server connection is undone before anybody else gets that. */
-  #leaveFor(crossing: SessionState): void {
+  /**
+   * What it did on its server connection is undone before anybody else gets that.
+   *
+   * @throws ServerLostError - the server began to say something meanwhile, and is not through.
+   */
+  #cross(crossing: CrossingState): void {
     const lease = this.#lease
     if (lease === undefined) return
+    if (!lease.server.isOutputWhole) {
+      const { target } = this.#admission.route
+      throw new ServerLostError(target, 'left within a message', { isReportable: false })
+    }
     this.#move(crossing)
     this.#tenure.letGo(lease, 'busy')
+    this.#readLess(crossing)
   }
 
   /** Begins anew as a session of another tenant, and answers. */
@@ -518,8 +531,9 @@ export class Session implements Waiter, OpenSession {
     const state = this.#state
     if (state.kind !== 'switching' && state.kind !== 'crossing') return
     this.#parts.observer.tenantSwitched(this.tenant, result)
+    const isMidMessage = this.#lease?.server.isOutputWhole === false
     // What came behind it was meant for the other tenant.
-    if (state.kind === 'crossing' || state.requests.length > 0) {
+    if (state.kind === 'crossing' || state.requests.length > 0 || isMidMessage) {
       this.#close({ error: new TenantSwitchFailedError(error), reason: 'busy' })
       return
     }
@@ -540,8 +554,18 @@ export class Session implements Waiter, OpenSession {
       this.#close(end)
       return
     }
-    this.#socket.resume()
+    this.#readOn()
     if (held.length > 0) this.#received(held)
+  }
+
+  /** While requests wait, no more of them are taken in. */
+  #readLess({ requests }: { readonly requests: readonly Buffer[] }): void {
+    if (requests.length > 0) this.#socket.pause()
+  }
+
+  /** A client that does not read its replies gets no further request through. */
+  #readOn(): void {
+    if (!this.#socket.writableNeedDrain) this.#socket.resume()
   }
 
   #stopWaiting(): void {

@@ -141,6 +141,7 @@ async function beyond(t: Test, { proxy, server }: House): Promise<void> {
     'START_REPLICATION PHYSICAL 0/1000000',
     'CREATE_REPLICATION_SLOT s PHYSICAL',
     'TIMELINE_HISTORY 1',
+    "SET pgusher.tenant = 'acme'",
   ]
   for (const command of commands) {
     const { client } = await replicate(proxy, replicationLogin('umbrella', 'database'))

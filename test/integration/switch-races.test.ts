@@ -51,7 +51,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
   },
 
   'nobody waits without end': async (t, server) => {
-    const town = await openTown(t, server, { pool: { size: 1 }, timeouts: { waitMs: 50 } })
+    const town = await openTown(t, server, { pool: { size: 1 }, timeouts: { waitMs: 2_000 } })
     const holder = await logIn(town, 'hooli')
     const client = await logIn(town, 'acme')
     await run(holder, 'BEGIN')

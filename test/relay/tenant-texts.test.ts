@@ -16,6 +16,8 @@ const CHANGES = [
   "SET LOCAL pgusher.tenant = 'globex'",
   "SELECT 1; SET pgusher.tenant = 'globex'",
   'SHOW pgusher.tenant; SELECT 1',
+  "PREPARE x AS SELECT set_config('pgusher.tenant', 'globex', false)",
+  "SELECT 1 WHERE set_config('pgusher.tenant', 'globex', true) = 'globex'",
   "SELECT set_config('pgusher.tenant', 'globex', false)",
 ]
 const OTHERS = ["SELECT 'pgusher.tenant'", "SET work_mem = '1MB'", 'SHOW pgusher.tenants']
@@ -52,6 +54,39 @@ for (const [mode, send] of Object.entries({ kept, shared })) {
       for (const sql of OTHERS) t.strictSame(send(query(sql), chunkBytes), query(sql), sql)
       t.strictSame(send(query(SHOW), chunkBytes), query(SHOWN))
       t.strictSame(send(parseBytes('', SHOW), chunkBytes), parseBytes('', SHOWN))
+    })
+  }
+}
+
+/** Longer than what is held of a text. */
+const REST = ` -- ${'x'.repeat(70_000)}`
+const LONG_CHANGES = [
+  `SET pgusher.tenant = 'globex'${REST}`,
+  `/* ${'y'.repeat(9_000)} */ reset PGUSHER.tenant${REST}`,
+  `SELECT 1; SET pgusher.tenant = 'globex'${REST}`,
+  `SHOW pgusher.tenant${REST}`,
+]
+const LONG_OTHERS = [
+  `SELECT 'SET pgusher.tenant = x'${REST}`,
+  `SELECT 1 /* SET pgusher.tenant = 'globex' */${REST}`,
+]
+const BEHIND = query('SELECT 2')
+
+for (const [mode, send] of Object.entries({ kept, shared })) {
+  for (const chunkBytes of [1_000, 65_536, 200_000]) {
+    t.test(`${mode}, long, in chunks of ${chunkBytes}`, async (t) => {
+      const through = (bytes: Buffer) => send(Buffer.concat([bytes, BEHIND]), chunkBytes)
+      for (const sql of LONG_CHANGES) {
+        const name = sql.slice(0, 40)
+        const refused = Buffer.concat([query(REFUSED), BEHIND])
+        t.strictSame(through(query(sql)).equals(refused), true, name)
+        const parse = Buffer.concat([parseBytes('', REFUSED), BEHIND])
+        t.strictSame(through(parseBytes('', sql)).equals(parse), true, `Parse: ${name}`)
+      }
+      for (const sql of LONG_OTHERS) {
+        const bytes = Buffer.concat([query(sql), BEHIND])
+        t.ok(through(query(sql)).equals(bytes), sql.slice(0, 40))
+      }
     })
   }
 }

@@ -80,6 +80,35 @@ for (const sql of OF_THE_CLUSTER) {
   })
 }
 
+const OF_THE_TENANT = [
+  "SET pgusher.tenant = 'umbrella'",
+  "set session PGUSHER.tenant to 'umbrella'",
+  "/* now */ SET LOCAL pgusher.tenant = 'umbrella'",
+  'RESET pgusher.tenant',
+  'SHOW pgusher.tenant; RESET pgusher.tenant',
+  "SELECT set_config('pgusher.tenant', 'umbrella', false)",
+  `SET pgusher.tenant = 'umbrella' -- ${'x'.repeat(5000)}`,
+]
+for (const sql of OF_THE_TENANT) {
+  t.test(`there is no other tenant here: ${sql.slice(0, 60)}`, async (t) => {
+    for (const allowed of ['database', 'physical'] as const) {
+      for (const chunkBytes of CHUNK_BYTES) {
+        const requests = new ReplicationRequests(allowed)
+        const push = () => pass(requests, query(sql), chunkBytes)
+        t.throws(push, { code: 'REPLICATION_REFUSED', sqlState: '42501' })
+      }
+    }
+  })
+}
+
+t.test('what changes nothing passes', async (t) => {
+  const quoted = "SELECT 'SET pgusher.tenant', current_setting('pgusher.tenants')"
+  const bytes = Buffer.concat([query(quoted), query('SHOW pgusher.tenant')])
+  for (const allowed of ['database', 'physical'] as const) {
+    t.strictSame(pass(new ReplicationRequests(allowed), bytes, 7), bytes)
+  }
+})
+
 for (const allowed of ['database', 'physical'] as const) {
   t.test(`nothing passes behind Terminate: ${allowed}`, async (t) => {
     const good = Buffer.concat([query('SELECT 1'), copyDoneBytes(), terminate()])

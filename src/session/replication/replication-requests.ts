@@ -1,6 +1,10 @@
+import type { SqlDialect } from '../../sql/scan/statement-effects.ts'
+import { scanStatements } from '../../sql/scan/statement-scan.ts'
+import { readTenantCommand } from '../../sql/scan/tenant-command.ts'
+import { mayNameTenant } from '../../sql/scan/tenant-mention.ts'
 import type { ReplicationMode } from '../../tenancy/replication.ts'
 import { ReplicationRefusedError } from '../../tenancy/tenancy-errors.ts'
-import type { AttentionTable, Frame, FrameFate, FrameVisitor } from '../../wire/frame-stream.ts'
+import type { Frame, FrameFate, FrameVisitor } from '../../wire/frame-stream.ts'
 import {
   attentionTable,
   FRAME_HEAD_BYTES,
@@ -12,17 +16,16 @@ import { FrontendCode } from '../../wire/message-codes.ts'
 /** As much of a command as is read: it names what is asked for within this, or is refused. */
 const COMMAND_BYTES = 1024
 
-const ATTENTION: Readonly<Record<ReplicationMode, AttentionTable>> = {
-  database: attentionTable(
-    {
-      [FrontendCode.query]: FRAME_HEAD_BYTES + COMMAND_BYTES,
-      [FrontendCode.terminate]: FRAME_HEAD_BYTES,
-    },
-    0,
-  ),
-  physical: attentionTable({ [FrontendCode.terminate]: FRAME_HEAD_BYTES }, 0),
-}
+const COMMANDS = attentionTable(
+  {
+    [FrontendCode.query]: FRAME_HEAD_BYTES + COMMAND_BYTES,
+    [FrontendCode.terminate]: FRAME_HEAD_BYTES,
+  },
+  0,
+)
 
+/** As a server reads texts that was not told otherwise. */
+const DIALECT: SqlDialect = { backslashEscapes: false, hasUnsafeBytes: false }
 const HEADS = attentionTable({}, FRAME_HEAD_BYTES)
 
 /** What Postgres skips before a command. */
@@ -55,11 +58,13 @@ const CLUSTER_COMMANDS: Readonly<Record<string, RegExp | undefined>> = {
 export class ReplicationRequests implements FrameVisitor {
   readonly #frames: FrameStream
   readonly #pieces: Buffer[] = []
+  readonly #allowed: ReplicationMode
   #isTerminated = false
 
   /** @param allowed - What the tenant may replicate. */
   constructor(allowed: ReplicationMode) {
-    this.#frames = new FrameStream(this, ATTENTION[allowed], MAX_REQUEST_BYTES)
+    this.#allowed = allowed
+    this.#frames = new FrameStream(this, COMMANDS, MAX_REQUEST_BYTES)
   }
 
   /** The client said Terminate: nothing follows. */
@@ -71,7 +76,8 @@ export class ReplicationRequests implements FrameVisitor {
    * Walks one chunk.
    *
    * @returns What goes to the server, in order; valid until the next call.
-   * @throws ReplicationRefusedError - for a command that reaches beyond the tenant's database.
+   * @throws ReplicationRefusedError - for a command that reaches beyond the tenant's database, and
+   * for one that names the session's tenant.
    * @throws ProtocolViolationError - on an impossible length.
    */
   push(chunk: Buffer): readonly Buffer[] {
@@ -85,9 +91,10 @@ export class ReplicationRequests implements FrameVisitor {
     if (frame.code === FrontendCode.terminate) {
       this.#isTerminated = true
       this.#frames.attention = HEADS
-    } else if (reachesCluster(frame)) {
-      throw clusterRefused()
+      return 'pass'
     }
+    if (this.#allowed === 'database' && reachesCluster(frame)) throw clusterRefused()
+    if (asksForTenant(frame)) throw tenantRefused()
     return 'pass'
   }
 
@@ -105,6 +112,24 @@ function reachesCluster({ chunk, start, frameBytes }: Frame): boolean {
   const command = word.toUpperCase()
   if (!Object.hasOwn(CLUSTER_COMMANDS, command)) return false
   return CLUSTER_COMMANDS[command]?.test(text) !== true
+}
+
+/**
+ * Whether a change of tenant is asked for, in the part that is read: the server would take the name
+ * for a setting like any other. To SHOW it says itself that it does not know it.
+ */
+function asksForTenant({ chunk, start, frameBytes }: Frame): boolean {
+  const end = start + Math.min(frameBytes - 1, FRAME_HEAD_BYTES + COMMAND_BYTES)
+  const text = { bytes: chunk, start: start + FRAME_HEAD_BYTES, end }
+  if (!mayNameTenant(text) || readTenantCommand(text)?.kind === 'show') return false
+  return scanStatements(text, DIALECT)?.namesTenant === true
+}
+
+function tenantRefused(): ReplicationRefusedError {
+  return new ReplicationRefusedError({
+    text: 'a replication connection stays with the tenant of its login',
+    hint: 'Connect anew, and name the tenant there.',
+  })
 }
 
 function clusterRefused(): ReplicationRefusedError {
