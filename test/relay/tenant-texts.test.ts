@@ -1,5 +1,6 @@
 import t from 'tap'
 import { RequestStream } from '../../src/relay/request-stream.ts'
+import type { TenantVoice } from '../../src/relay/tenant-texts.ts'
 import { errorResponse, parseComplete, readyForQuery } from '../../src/wire/backend-messages.ts'
 import { query, sync } from '../../src/wire/frontend-messages.ts'
 import { DEAF } from '../pool/pool-fixture.ts'
@@ -22,10 +23,10 @@ const OTHERS = ["SELECT 'pgusher.tenant'", "SET work_mem = '1MB'", 'SHOW pgusher
 const SYNTAX = errorResponse({ severity: 'ERROR', code: '42601', message: 'near "REFUSED"' })
 
 /** What a client in session mode gets through. */
-function kept(bytes: Buffer, chunkBytes: number): Buffer {
+function kept(bytes: Buffer, chunkBytes: number, voice = VOICE): Buffer {
   const connection = new FakeServer().connection()
   connection.attach(DEAF)
-  const requests = new RequestStream(undefined, VOICE)
+  const requests = new RequestStream(undefined, voice)
   const passed = inChunks(bytes, chunkBytes).flatMap((chunk) => [
     ...requests.push(chunk, connection),
   ])
@@ -85,4 +86,49 @@ t.test('and where there is none', async (t) => {
   rig.begin(connection, Buffer.concat([parseBytes('a', SHOW), query(CHANGES[1] ?? '')]))
   server.say(Buffer.concat([parseComplete(), SYNTAX, readyForQuery('I')]))
   t.match(rig.takeOut().toString('latin1'), '0A000')
+})
+
+const REFUSAL = errorResponse({ severity: 'ERROR', code: '42501', message: 'not yours' })
+/** It may not LISTEN, and no text is too plain to be looked at. */
+const GUARDED: TenantVoice = {
+  ...VOICE,
+  guard: ({ makes }) => (makes.has('listen') ? REFUSAL : undefined),
+}
+
+for (const chunkBytes of [1, 7, 10_000]) {
+  t.test(`what the guard refuses in session mode, in chunks of ${chunkBytes}`, async (t) => {
+    const bytes = Buffer.concat([
+      query('select 1'),
+      query('listen a'),
+      parseBytes('s', 'listen a'),
+      parseBytes('', 'notify a'),
+      sync(),
+    ])
+    const passed = [
+      query('select 1'),
+      query(REFUSED),
+      parseBytes('s', REFUSED),
+      parseBytes('', 'notify a'),
+      sync(),
+    ]
+    t.strictSame(kept(bytes, chunkBytes, GUARDED), Buffer.concat(passed))
+    t.strictSame(kept(bytes, chunkBytes), bytes, 'without a guard')
+  })
+}
+
+t.test('its error comes in the place of the text, with a guard in session mode', async (t) => {
+  const server = new FakeServer()
+  const connection = server.connection()
+  const out: Buffer[] = []
+  connection.attach({ ...DEAF, replyBytes: (bytes) => void out.push(bytes) })
+  const requests = new RequestStream(undefined, GUARDED)
+  requests.push(Buffer.concat([query('listen a'), query('selec')]), connection)
+  server.say(Buffer.concat([SYNTAX, readyForQuery('I'), SYNTAX, readyForQuery('I')]))
+  const answers = [REFUSAL, readyForQuery('I'), SYNTAX, readyForQuery('I')]
+  t.strictSame(Buffer.concat(out), Buffer.concat(answers))
+})
+
+t.test('a text that is too long is not looked at', async (t) => {
+  const long = query(`listen a -- ${'x'.repeat(70_000)}`)
+  t.strictSame(kept(long, 10_000, GUARDED), long)
 })
