@@ -19,7 +19,14 @@ import {
   StatementNames,
   type StatementScope,
 } from './statement-names.ts'
-import { REFUSED_TEXT, substitute, type TenantVoice, visitKept } from './tenant-texts.ts'
+import {
+  CALL_BYTES,
+  REFUSED_TEXT,
+  substitute,
+  type TenantVoice,
+  visitCall,
+  visitKept,
+} from './tenant-texts.ts'
 import type { TurnEffects } from './turn-effects.ts'
 
 /** What the server owes for each message that a client may send after its login. */
@@ -42,6 +49,7 @@ const KEEPING = attentionTable(
     [FrontendCode.copyData]: 0,
     [FrontendCode.query]: SCANNED_BYTES,
     [FrontendCode.parse]: SCANNED_BYTES,
+    [FrontendCode.functionCall]: CALL_BYTES,
   },
   FRAME_HEAD_BYTES,
 )
@@ -51,6 +59,7 @@ const MAPPING = attentionTable(
     [FrontendCode.copyData]: 0,
     [FrontendCode.query]: SCANNED_BYTES,
     [FrontendCode.parse]: SCANNED_BYTES,
+    [FrontendCode.functionCall]: CALL_BYTES,
     [FrontendCode.bind]: NAMES_BYTES,
     [FrontendCode.describe]: NAMES_BYTES,
     [FrontendCode.close]: NAMES_BYTES,
@@ -192,6 +201,10 @@ export class RequestStream implements FrameVisitor {
     const owed = OWED[code]
     if (owed === undefined) return this.#visitUnanswered(code, server)
     const companions = this.#companions
+    if (code === FrontendCode.functionCall && visitCall(frame, passage, this.#voice) === 'drop') {
+      companions?.names?.beforeQuery(undefined, passage)
+      return 'drop'
+    }
     if (companions === undefined) {
       return visitKept(frame, passage, this.#voice) ?? pass(server, owed)
     }

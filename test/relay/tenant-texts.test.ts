@@ -5,7 +5,7 @@ import { errorResponse, parseComplete, readyForQuery } from '../../src/wire/back
 import { query, sync } from '../../src/wire/frontend-messages.ts'
 import { DEAF } from '../pool/pool-fixture.ts'
 import { commandComplete, FakeServer } from '../support/fake-server.ts'
-import { parseBytes } from '../support/frontend-bytes.ts'
+import { functionCallBytes, parseBytes } from '../support/frontend-bytes.ts'
 import { inChunks } from '../wire/bytes.ts'
 import { freshServer, RelayRig, VOICE } from './relay-fixture.ts'
 
@@ -34,9 +34,10 @@ function kept(bytes: Buffer, chunkBytes: number, voice = VOICE): Buffer {
 }
 
 /** And one in transaction mode, in one turn. */
-function shared(bytes: Buffer, chunkBytes: number): Buffer {
+function shared(bytes: Buffer, chunkBytes: number, voice = VOICE): Buffer {
   const { server, connection } = freshServer()
   const rig = new RelayRig()
+  rig.guard = voice.guard
   const [first = Buffer.alloc(0), ...rest] = inChunks(bytes, chunkBytes)
   rig.begin(connection, first)
   for (const chunk of rest) rig.relay.request(chunk)
@@ -132,3 +133,18 @@ t.test('a text that is too long is not looked at', async (t) => {
   const long = query(`listen a -- ${'x'.repeat(70_000)}`)
   t.strictSame(kept(long, 10_000, GUARDED), long)
 })
+
+/** Of set_config, and of pg_backend_pid. */
+const CALLS = [functionCallBytes(2078), functionCallBytes(2026)] as const
+
+for (const chunkBytes of [1, 7, 10_000]) {
+  t.test(`a call by number, in chunks of ${chunkBytes}`, async (t) => {
+    const refusing = { ...VOICE, guard: () => REFUSAL }
+    const bytes = Buffer.concat([...CALLS, sync()])
+    const passed = Buffer.concat([query(REFUSED), CALLS[1], sync()])
+    t.strictSame(kept(bytes, chunkBytes, refusing), passed)
+    t.strictSame(kept(bytes, chunkBytes), bytes, 'without a guard')
+    t.strictSame(shared(bytes, chunkBytes), bytes)
+    t.strictSame(shared(bytes, chunkBytes, refusing), passed)
+  })
+}
