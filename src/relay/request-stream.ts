@@ -15,7 +15,14 @@ import { type EffectsPolicy, EffectsWatch, MAY_COPY } from './effects-watch.ts'
 import { SCANNED_BYTES, visitLong } from './long-texts.ts'
 import { type Passage, pass } from './statement-frames.ts'
 import { NAMES_BYTES, StatementNames, type StatementScope } from './statement-names.ts'
-import { REFUSED_TEXT, substitute, type TenantVoice, visitKept } from './tenant-texts.ts'
+import {
+  CALL_BYTES,
+  REFUSED_TEXT,
+  substitute,
+  type TenantVoice,
+  visitCall,
+  visitKept,
+} from './tenant-texts.ts'
 import type { TurnEffects } from './turn-effects.ts'
 
 /** What the server owes for each message that a client may send after its login. */
@@ -38,6 +45,7 @@ const KEEPING = attentionTable(
     [FrontendCode.copyData]: 0,
     [FrontendCode.query]: SCANNED_BYTES,
     [FrontendCode.parse]: SCANNED_BYTES,
+    [FrontendCode.functionCall]: CALL_BYTES,
   },
   FRAME_HEAD_BYTES,
 )
@@ -47,6 +55,7 @@ const MAPPING = attentionTable(
     [FrontendCode.copyData]: 0,
     [FrontendCode.query]: SCANNED_BYTES,
     [FrontendCode.parse]: SCANNED_BYTES,
+    [FrontendCode.functionCall]: CALL_BYTES,
     [FrontendCode.bind]: NAMES_BYTES,
     [FrontendCode.describe]: NAMES_BYTES,
     [FrontendCode.close]: NAMES_BYTES,
@@ -194,6 +203,10 @@ export class RequestStream implements FrameVisitor {
     const owed = OWED[code]
     if (owed === undefined) return this.#visitUnanswered(code, server)
     const companions = this.#companions
+    if (code === FrontendCode.functionCall && visitCall(frame, passage, this.#voice) === 'drop') {
+      companions?.names?.beforeQuery(undefined, passage)
+      return 'drop'
+    }
     if (companions === undefined) {
       const visitText = frame.frameBytes > SCANNED_BYTES ? visitLong : visitKept
       return visitText(frame, passage, this.#voice) ?? pass(server, owed)

@@ -8,6 +8,7 @@ import { mayNameTenant } from '../sql/scan/tenant-mention.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
 import { cString, message } from '../wire/byte-writer.ts'
 import { FRAME_HEAD_BYTES, type Frame, type FrameFate } from '../wire/frame-stream.ts'
+import { query } from '../wire/frontend-messages.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
 import { dialectOf, type EffectsPolicy } from './effects-watch.ts'
 import type { Passage } from './statement-frames.ts'
@@ -16,6 +17,12 @@ import type { Passage } from './statement-frames.ts'
 export const REFUSED_TEXT = 'REFUSED BY PGUSHER'
 /** Ends a Parse that gives its parameters no types. */
 export const NO_TYPES = Buffer.alloc(2)
+/** Of set_config in every version of Postgres: numbers of its own functions are for good. */
+const SET_CONFIG_OID = 2078
+/** What a call of it by its number may do; nobody reads its arguments. */
+const SET_CONFIG_CALL = effectsOf('SELECT set_config($1, $2, $3)')
+/** Enough of a FunctionCall to tell which function it calls. */
+export const CALL_BYTES = FRAME_HEAD_BYTES + 4
 
 /** What the proxy says where a client speaks of its tenant, or would leave it. */
 export interface TenantVoice {
@@ -76,6 +83,28 @@ export function visitKept(
   server.owe(code === FrontendCode.query ? 'query' : 'parse', change)
   frames.insert(bytes)
   return 'drop'
+}
+
+/** A FunctionCall: `undefined` lets the frame pass. */
+export function visitCall(
+  { chunk, start, frameBytes }: Frame,
+  { server, frames }: Passage,
+  { guard }: TenantVoice,
+): FrameFate | undefined {
+  if (frameBytes < CALL_BYTES) return undefined
+  if (chunk.readUInt32BE(start + FRAME_HEAD_BYTES) !== SET_CONFIG_OID) return undefined
+  const refusal = SET_CONFIG_CALL === undefined ? undefined : guard?.(SET_CONFIG_CALL)
+  if (refusal === undefined) return undefined
+  // As a query it is answered in the same way.
+  server.owe('query', { undo() {}, refusal })
+  frames.insert(query(REFUSED_TEXT))
+  return 'drop'
+}
+
+function effectsOf(sql: string): StatementEffects | undefined {
+  const bytes = Buffer.from(sql)
+  const dialect = { backslashEscapes: false, hasUnsafeBytes: false }
+  return scanStatements({ bytes, start: 0, end: bytes.length }, dialect)
 }
 
 /** What goes in place of a text with these effects; `undefined` for the text itself. */

@@ -40,7 +40,7 @@ const HIDDEN = [
 ]
 
 onBoth(t, async (t, server) => {
-  const house = await open(t, server)
+  const house = await open(t, server, { isolation: { level: 'convenience' } })
   for (const { strategy, first: tenant } of PAIRS) {
     const maker = await logIn(house, tenant)
     await run(maker, 'CREATE PROCEDURE listens() LANGUAGE plpgsql AS $$ BEGIN LISTEN news; END $$')

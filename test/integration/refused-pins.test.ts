@@ -65,13 +65,19 @@ const HIDDEN = [
 ]
 
 onBoth(t, async (t, server) => {
-  const everywhere = await open(t, server, { pool: { size: 1, pins: 'refuse' } })
+  const isolation = { level: 'convenience' }
+  const everywhere = await open(t, server, { pool: { size: 1, pins: 'refuse' }, isolation })
   const { tenants, ...rest } = saasSettings(server)
   const records = (tenants as Record<string, unknown>[]).map((record) => ({
     ...record,
     ...(PAIRS.some(({ first }) => first === record['name']) ? { pool: { pins: 'refuse' } } : {}),
   }))
-  const byTenant = await open(t, server, { ...rest, tenants: records, pool: { size: 1 } })
+  const byTenant = await open(t, server, {
+    ...rest,
+    tenants: records,
+    pool: { size: 1 },
+    isolation,
+  })
   for (const { strategy, first, second } of PAIRS) {
     const maker = await logIn(everywhere, first)
     await run(

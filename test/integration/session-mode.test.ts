@@ -224,7 +224,8 @@ async function mixed(t: Test, server: PostgresServer): Promise<void> {
 }
 
 async function roles(t: Test, server: PostgresServer): Promise<void> {
-  const settings = saasSettings(server, { pool: { mode: 'session', size: 1 } })
+  const isolation = { level: 'convenience' }
+  const settings = saasSettings(server, { pool: { mode: 'session', size: 1 }, isolation })
   const tenants = settings['tenants'] as readonly { readonly name: string }[]
   const proxy = await startTestProxy({
     ...settings,

@@ -126,6 +126,18 @@ const OTHERS: Program = {
   },
 }
 
+/** Refused where tenants share a server. */
+function otherRoles({ user }: Stage['place']): readonly string[] {
+  return [
+    'SET ROLE pg_read_all_stats',
+    'SET ROLE nobody_at_all',
+    `SET ROLE ${user}`,
+    SHOW,
+    'SET SESSION AUTHORIZATION postgres',
+    `SET SESSION AUTHORIZATION ${user}`,
+  ]
+}
+
 function program({ server, place }: Stage): Program {
   return {
     ...SETTINGS,
@@ -134,13 +146,9 @@ function program({ server, place }: Stage): Program {
       parameters: STARTUP,
       script: (talk) =>
         talk.run(
-          'SET ROLE pg_read_all_stats',
-          'SET ROLE nobody_at_all',
-          `SET ROLE ${place.user}`,
-          SHOW,
+          ...(place.tenant === 'acme' ? otherRoles(place) : []),
           'RESET ROLE',
-          'SET SESSION AUTHORIZATION postgres',
-          `SET SESSION AUTHORIZATION ${place.user}`,
+          'SET ROLE NONE',
           'SET SESSION AUTHORIZATION DEFAULT',
           SHOW,
         ),

@@ -23,8 +23,8 @@ const STATES = [
   },
   {
     name: 'a search_path',
-    leave: 'SET search_path = pg_temp, information_schema',
-    find: "SELECT 1 AS found WHERE current_setting('search_path') LIKE '%information_schema%'",
+    leave: 'SET search_path = pg_temp, pg_catalog',
+    find: "SELECT 1 AS found WHERE current_setting('search_path') LIKE '%pg_temp%'",
   },
   {
     name: 'a temporary table',

@@ -16,6 +16,9 @@ import {
   codes,
   execute,
   fields,
+  frame,
+  int16,
+  int32,
   parse,
   query,
   type RawClient,
@@ -98,6 +101,7 @@ onBoth(t, async (t, server) => {
       const client = await logIn(house, 'acme')
       t.strictSame(await failures(client, 'SET search_path = public; SET app.tenant_id = 1'), [])
       t.strictSame(await failures(client, 'SELECT set_config($$role$$, $$none$$, false)'), [])
+      t.equal(codes(await client.ask(callOf('role', 'none'))), 'VZ')
       await client.end()
     })
     await t.test(`convenience, ${mode} mode: all pass`, (t) => convenient(t, server, mode))
@@ -133,6 +137,12 @@ async function alone(t: Test, house: House, guest: Guest): Promise<void> {
   t.equal(linesOf(house, tenant).length, new Set(Object.values(refused(guest))).size)
   t.match(linesOf(house, tenant)[0], /"code":"GUARD_REFUSED".*"reason":"search_path"/)
   await client.end()
+}
+
+/** A FunctionCall of set_config, by its number. */
+function callOf(name: string, value: string): Buffer {
+  const texts = [name, value, 't'].flatMap((text) => [int32(text.length), Buffer.from(text)])
+  return frame('F', int32(2078), int16(0), int16(3), ...texts, int16(0))
 }
 
 /** What the log says of refused statements of a tenant. */
@@ -172,6 +182,9 @@ async function inPipelines(t: Test, house: House, guest: Guest): Promise<void> {
   const first = await client.upTo('Z')
   t.equal(codes(first), '12DCEZ', 'the rest up to Sync is skipped')
   t.strictSame(sqlStates(first), ['42501'])
+  t.strictSame(rows(await client.upTo('Z')), [tenant])
+  client.send(callOf('search_path', guest.own), query(OWNER))
+  t.strictSame(sqlStates(await client.upTo('Z')), ['42501'], 'nobody reads its arguments')
   t.strictSame(rows(await client.upTo('Z')), [tenant])
   client.send(query(bad), query(OWNER), query('SET ROLE postgres'), query(OWNER))
   t.strictSame(sqlStates(await client.upTo('Z')), ['42501'])

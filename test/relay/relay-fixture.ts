@@ -6,6 +6,7 @@ import { StatementTable } from '../../src/relay/statement-table.ts'
 import type { TenantVoice } from '../../src/relay/tenant-texts.ts'
 import type { ServerConnection } from '../../src/server/server-connection.ts'
 import type { SessionFacts } from '../../src/server/session-facts.ts'
+import type { StatementEffects } from '../../src/sql/scan/statement-effects.ts'
 import type { TenantName } from '../../src/tenancy/tenant-name.ts'
 import { errorResponse } from '../../src/wire/backend-messages.ts'
 import { linkOf } from '../pool/pool-fixture.ts'
@@ -32,6 +33,7 @@ export class RelayRig {
   facts: SessionFacts | undefined
   isPaused = false
   isWelcome = true
+  guard: TenantVoice['guard']
   readonly requests: RequestStream
   readonly relay: Relay
 
@@ -45,7 +47,8 @@ export class RelayRig {
     refusal: EffectsPolicy['refusal'] = () => undefined,
   ) {
     const statements = { table, family: table.family(ACME.tenantKey), limits }
-    this.requests = new RequestStream({ statements, effects: { link: ACME, refusal } }, VOICE)
+    const voice = { ...VOICE, guard: (effects: StatementEffects) => this.guard?.(effects) }
+    this.requests = new RequestStream({ statements, effects: { link: ACME, refusal } }, voice)
     const client = {
       write: (bytes: Buffer) => {
         this.out.push(bytes)

@@ -1,10 +1,11 @@
 import t from 'tap'
 import { RequestStream } from '../../src/relay/request-stream.ts'
+import type { TenantVoice } from '../../src/relay/tenant-texts.ts'
 import { errorResponse, parseComplete, readyForQuery } from '../../src/wire/backend-messages.ts'
 import { query, sync } from '../../src/wire/frontend-messages.ts'
 import { DEAF } from '../pool/pool-fixture.ts'
 import { commandComplete, FakeServer } from '../support/fake-server.ts'
-import { parseBytes } from '../support/frontend-bytes.ts'
+import { functionCallBytes, parseBytes } from '../support/frontend-bytes.ts'
 import { inChunks } from '../wire/bytes.ts'
 import { freshServer, RelayRig, VOICE } from './relay-fixture.ts'
 
@@ -24,10 +25,10 @@ const OTHERS = ["SELECT 'pgusher.tenant'", "SET work_mem = '1MB'", 'SHOW pgusher
 const SYNTAX = errorResponse({ severity: 'ERROR', code: '42601', message: 'near "REFUSED"' })
 
 /** What a client in session mode gets through. */
-function kept(bytes: Buffer, chunkBytes: number): Buffer {
+function kept(bytes: Buffer, chunkBytes: number, voice = VOICE): Buffer {
   const connection = new FakeServer().connection()
   connection.attach(DEAF)
-  const requests = new RequestStream(undefined, VOICE)
+  const requests = new RequestStream(undefined, voice)
   const passed = inChunks(bytes, chunkBytes).flatMap((chunk) => [
     ...requests.push(chunk, connection),
   ])
@@ -35,9 +36,10 @@ function kept(bytes: Buffer, chunkBytes: number): Buffer {
 }
 
 /** And one in transaction mode, in one turn. */
-function shared(bytes: Buffer, chunkBytes: number): Buffer {
+function shared(bytes: Buffer, chunkBytes: number, voice = VOICE): Buffer {
   const { server, connection } = freshServer()
   const rig = new RelayRig()
+  rig.guard = voice.guard
   const [first = Buffer.alloc(0), ...rest] = inChunks(bytes, chunkBytes)
   rig.begin(connection, first)
   for (const chunk of rest) rig.relay.request(chunk)
@@ -121,3 +123,63 @@ t.test('and where there is none', async (t) => {
   server.say(Buffer.concat([parseComplete(), SYNTAX, readyForQuery('I')]))
   t.match(rig.takeOut().toString('latin1'), '0A000')
 })
+
+const REFUSAL = errorResponse({ severity: 'ERROR', code: '42501', message: 'not yours' })
+/** It may not LISTEN, and no text is too plain to be looked at. */
+const GUARDED: TenantVoice = {
+  ...VOICE,
+  guard: ({ makes }) => (makes.has('listen') ? REFUSAL : undefined),
+}
+
+for (const chunkBytes of [1, 7, 10_000]) {
+  t.test(`what the guard refuses in session mode, in chunks of ${chunkBytes}`, async (t) => {
+    const bytes = Buffer.concat([
+      query('select 1'),
+      query('listen a'),
+      parseBytes('s', 'listen a'),
+      parseBytes('', 'notify a'),
+      sync(),
+    ])
+    const passed = [
+      query('select 1'),
+      query(REFUSED),
+      parseBytes('s', REFUSED),
+      parseBytes('', 'notify a'),
+      sync(),
+    ]
+    t.strictSame(kept(bytes, chunkBytes, GUARDED), Buffer.concat(passed))
+    t.strictSame(kept(bytes, chunkBytes), bytes, 'without a guard')
+  })
+}
+
+t.test('its error comes in the place of the text, with a guard in session mode', async (t) => {
+  const server = new FakeServer()
+  const connection = server.connection()
+  const out: Buffer[] = []
+  connection.attach({ ...DEAF, replyBytes: (bytes) => void out.push(bytes) })
+  const requests = new RequestStream(undefined, GUARDED)
+  requests.push(Buffer.concat([query('listen a'), query('selec')]), connection)
+  server.say(Buffer.concat([SYNTAX, readyForQuery('I'), SYNTAX, readyForQuery('I')]))
+  const answers = [REFUSAL, readyForQuery('I'), SYNTAX, readyForQuery('I')]
+  t.strictSame(Buffer.concat(out), Buffer.concat(answers))
+})
+
+t.test('a text that is too long is not looked at', async (t) => {
+  const long = query(`listen a -- ${'x'.repeat(70_000)}`)
+  t.strictSame(kept(long, 10_000, GUARDED), long)
+})
+
+/** Of set_config, and of pg_backend_pid. */
+const CALLS = [functionCallBytes(2078), functionCallBytes(2026)] as const
+
+for (const chunkBytes of [1, 7, 10_000]) {
+  t.test(`a call by number, in chunks of ${chunkBytes}`, async (t) => {
+    const refusing = { ...VOICE, guard: () => REFUSAL }
+    const bytes = Buffer.concat([...CALLS, sync()])
+    const passed = Buffer.concat([query(REFUSED), CALLS[1], sync()])
+    t.strictSame(kept(bytes, chunkBytes, refusing), passed)
+    t.strictSame(kept(bytes, chunkBytes), bytes, 'without a guard')
+    t.strictSame(shared(bytes, chunkBytes), bytes)
+    t.strictSame(shared(bytes, chunkBytes, refusing), passed)
+  })
+}

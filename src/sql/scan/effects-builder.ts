@@ -66,6 +66,13 @@ export class EffectsBuilder {
     this.runCode()
   }
 
+  /** What the text would set, read in another way, counts too. */
+  assignAs(other: EffectsBuilder): void {
+    this.#assignments.push(...other.#assignments)
+    this.#altersShared ||= other.#altersShared
+    this.#hidesNames ||= other.#hidesNames
+  }
+
   /** A statement that sets `names`. */
   set(names: readonly string[]): void {
     for (const name of names) this.#addSetting(name)

@@ -18,8 +18,25 @@ export function scanStatements(text: SqlText, dialect: SqlDialect): StatementEff
   if (!isSuspicious(text)) return undefined
   const effects = new EffectsBuilder()
   readStatements(text, dialect, effects)
+  if (hasBackslash(text)) effects.assignAs(readOtherwise(text, dialect))
   if (dialect.hasUnsafeBytes && !isPlainAscii(text)) searchWords(text, effects)
   return effects.build()
+}
+
+/**
+ * Behind requests that are not answered yet, backslashes may mean by then what they don't now: who
+ * keeps a tenant in its place has to know of both.
+ */
+function readOtherwise(text: SqlText, dialect: SqlDialect): EffectsBuilder {
+  const effects = new EffectsBuilder()
+  const backslashEscapes = !dialect.backslashEscapes
+  readStatements(text, { ...dialect, backslashEscapes }, effects)
+  return effects
+}
+
+function hasBackslash({ bytes, start, end }: SqlText): boolean {
+  const at = bytes.indexOf(BACKSLASH, start)
+  return at >= 0 && at < end
 }
 
 /** Without backslashes: SHIFT_JIS_2004 has another character for them. */
