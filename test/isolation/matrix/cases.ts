@@ -16,14 +16,14 @@ export interface MatrixCase {
 }
 
 /** Levels that tenants of shared servers are tried at. */
-export const LEVELS: readonly IsolationLevel[] = ['convenience', 'guarded']
+export const LEVELS: readonly IsolationLevel[] = ['convenience', 'guarded', 'sealed']
 
 export const MAJORS = [15, 18] as const
 
 export const STATES: readonly StateKind[] = [...SETTINGS, ...PLACES, ...OBJECTS]
 
 /** Where no server connection is ever shared, one case of so many is tried. */
-const UNSHARED_SHARE = 4
+const UNSHARED_SHARE = 16
 
 /**
  * The cases of a room: a share of all that there could be, such that over all levels and majors of
@@ -35,15 +35,23 @@ export function casesOf(plan: RoomPlan): readonly MatrixCase[] {
 }
 
 /** All cases that there could be. */
-export function allCasesOf({ pair, mode }: Pick<RoomPlan, 'pair' | 'mode'>): readonly MatrixCase[] {
-  const states = STATES.filter(({ strategies }) => strategies?.includes(pair.strategy) ?? true)
+export function allCasesOf(plan: RoomPlan): readonly MatrixCase[] {
+  const { strategy } = plan.pair
+  const states = STATES.filter(({ strategies }) => strategies?.includes(strategy) ?? true)
   // By their ways: some need a proxy of another kind.
-  return WAYS_OUT.filter((way) => way.modes?.includes(mode) ?? true).flatMap((way) =>
+  return waysOf(plan).flatMap((way) =>
     states
       .filter((state, index) => fits(state, way) && index % (way.share ?? 1) === 0)
       .flatMap((state) =>
         protocolsOf(state, way).map((protocol) => matrixCase(state, protocol, way)),
       ),
+  )
+}
+
+export function waysOf(plan: RoomPlan): readonly WayOut[] {
+  return WAYS_OUT.filter(
+    ({ modes, endsProxy }) =>
+      (modes?.includes(plan.mode) ?? true) && (!endsProxy || isShared(plan)),
   )
 }
 
@@ -66,18 +74,20 @@ function protocolsOf(state: StateKind, way: WayOut): readonly ProtocolName[] {
 
 function isOfRoom({ name, state }: MatrixCase, plan: RoomPlan): boolean {
   const major = MAJORS.indexOf(plan.major)
-  const level = Math.max(0, LEVELS.indexOf(plan.level))
-  const isEverywhere = plan.pair.strategy === 'database' || isAboutLevels(state)
-  const shares = isEverywhere ? MAJORS.length : MAJORS.length * LEVELS.length
-  const share = isEverywhere ? major : major * LEVELS.length + level
   const number = numberOf(name)
-  if (number % shares !== share) return false
-  return isShared(plan) || Math.floor(number / shares) % UNSHARED_SHARE === 0
+  if (!isShared(plan)) {
+    const room = LEVELS.indexOf(plan.level) * MAJORS.length + major
+    return number % UNSHARED_SHARE === room
+  }
+  if (isAboutLevels(state)) return number % MAJORS.length === major
+  const levels = LEVELS.filter((level) => isShared({ ...plan, level }))
+  const room = levels.indexOf(plan.level) * MAJORS.length + major
+  return number % (levels.length * MAJORS.length) === room
 }
 
 function isAboutLevels(state: StateKind): boolean {
-  const { refusedFrom, refusableFrom, destroyedFrom, reachesUntil } = state
-  return (refusedFrom ?? refusableFrom ?? destroyedFrom ?? reachesUntil) !== undefined
+  const { refusedFrom, destroyedFrom, reachesUntil } = state
+  return (refusedFrom ?? destroyedFrom ?? reachesUntil) !== undefined
 }
 
 /** A number that is always the same for a name, and else as good as any. */

@@ -27,15 +27,20 @@ const REPORTED = [
 const NO_VALUE_YET = '55000'
 const NO_SUCH_DESCRIPTOR = '42704'
 
+/** Whom row policies take a session for, as they read it where the database is not sealed. */
+export const PLAIN_IDENTITY = `current_setting('${TENANT_SETTING}', true)`
+
 /**
  * What a look asks besides whose rows there are. A function keeps its plans, which take longer to
  * make than to run; a plan would not see a table that shadows another one, so it looks for none.
+ *
+ * @param identity - An expression for whom row policies take the session for.
  */
-export const LOOK_FUNCTION = `
+export const lookFunction = (identity: string) => `
   CREATE FUNCTION shared.look() RETURNS TABLE (kind text, what text) LANGUAGE plpgsql AS $look$
   BEGIN
     RETURN QUERY SELECT 'path', current_setting('search_path')
-    UNION ALL SELECT 'setting of the tenant', current_setting('${TENANT_SETTING}', true)
+    UNION ALL SELECT 'identity', ${identity}
     UNION ALL SELECT 'user', current_user || ' ' || session_user
     UNION ALL SELECT 'database', current_database()::text
     UNION ALL SELECT 'reported', name || '=' || current_setting(name)

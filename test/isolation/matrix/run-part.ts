@@ -1,6 +1,6 @@
-import { type MatrixPart, runParts } from './matrix-part.ts'
+import { type MatrixPart, runPart } from './matrix-part.ts'
 
-const [major, parts] = process.argv.slice(2)
-const wanted: readonly MatrixPart[] = JSON.parse(parts ?? '[]')
-const reports = await runParts(major === '15' ? 15 : 18, wanted)
-process.stdout.write(`${JSON.stringify(reports)}\n`)
+const [major, part] = process.argv.slice(2)
+const wanted: MatrixPart = JSON.parse(part ?? '{}')
+const report = await runPart(major === '15' ? 15 : 18, wanted)
+process.stdout.write(`${JSON.stringify(report)}\n`)

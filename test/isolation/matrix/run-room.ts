@@ -29,7 +29,6 @@ export interface RoomReport {
 const CASE_MS = 20_000
 
 const REFUSED = '42501'
-const FAILED_TRANSACTION = '25P02'
 
 /** Runs cases of a room, one after the other. */
 export async function runRoom(
@@ -114,6 +113,7 @@ class RoomRunner {
       ...this.#badMaking(one, stage),
       ...differences(this.#baseline, sight),
       ...this.#badPlace(one, stage, pid === sight.pid),
+      ...(await this.#badLaterPlace(one, stage, pid)),
     ]
   }
 
@@ -122,11 +122,12 @@ class RoomRunner {
     const { level } = this.#plan
     const others = said.filter((code) => !way.brings?.includes(code ?? ''))
     const isRefused = others[0] === REFUSED
-    const mayBeRefused = has(level, state.refusedFrom) || has(level, state.refusableFrom)
-    const rest = isRefused && mayBeRefused ? others.filter(isNoConsequence) : others
+    const mustBeRefused = has(level, state.refusedFrom)
+    // What follows a refusal is its consequence.
+    const rest = isRefused && mustBeRefused ? [] : others
     return [
       ...rest.map((code) => `making it: ${code}`),
-      ...(has(level, state.refusedFrom) && !isRefused ? ['was not refused'] : []),
+      ...(mustBeRefused && !isRefused ? ['was not refused'] : []),
       ...(has(level, state.reachesUntil) && hasReached ? ['reached the other tenant'] : []),
     ]
   }
@@ -135,19 +136,28 @@ class RoomRunner {
   #badPlace({ state, way }: MatrixCase, stage: Stage, isSame: boolean): readonly string[] {
     if (isSame) this.reused += 1
     const isRefused = stage.said.includes(REFUSED)
-    const isSeen = has(this.#plan.level, state.destroyedFrom) && way.commits && !isRefused
-    const isIndelible = state.isIndelible && !isRefused
-    if (!this.#room.isShared || stage.mustReplace || isSeen || isIndelible) {
+    if (!this.#room.isShared || stage.mustReplace || (state.isIndelible && !isRefused)) {
       return isSame ? ['the server connection was used again'] : []
     }
+    if (has(this.#plan.level, state.destroyedFrom)) return []
     if (way.keeps) this.keepable += 1
     if (way.keeps && isSame) this.kept += 1
     return []
   }
-}
 
-function isNoConsequence(code: string | undefined): boolean {
-  return code !== REFUSED && code !== FAILED_TRANSACTION
+  /**
+   * What led away comes to light with the request that takes it back: that one is still answered
+   * on the server connection, and no other.
+   */
+  async #badLaterPlace(
+    { state, way }: MatrixCase,
+    stage: Stage,
+    pid: string,
+  ): Promise<readonly string[]> {
+    const isFound = has(this.#plan.level, state.destroyedFrom) && way.commits && !way.endsProxy
+    if (!isFound || stage.said.includes(REFUSED)) return []
+    return (await stage.whereSecondIs()) === pid ? ['nobody saw that it had left its place'] : []
+  }
 }
 
 function differences(expected: Sight, found: Sight): readonly string[] {

@@ -43,9 +43,12 @@ export class Stage {
   }
 
   /** The process of the server connection that the first tenant has, or had. */
-  async whereFirstIs(): Promise<string> {
-    const [pid = ''] = rows(await this.first.ask(query('SELECT pg_backend_pid()')))
-    return pid
+  whereFirstIs(): Promise<string> {
+    return whereIs(this.first)
+  }
+
+  async whereSecondIs(): Promise<string> {
+    return whereIs(await this.#room.second())
   }
 
   /** Makes the state, and looks how far it leads. */
@@ -98,4 +101,9 @@ export class Stage {
     const states = sqlStates(await gate.letThrough(answer))
     if (states.length > 0) this.problems.push(`the second was canceled: ${states.join()}`)
   }
+}
+
+async function whereIs(guest: Guest): Promise<string> {
+  const [pid = ''] = rows(await guest.ask(query('SELECT pg_backend_pid()')))
+  return pid
 }

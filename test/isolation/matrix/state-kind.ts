@@ -27,8 +27,6 @@ export interface StateKind {
   readonly isAlone?: true
   /** From this level on, the statements are refused with 42501. */
   readonly refusedFrom?: IsolationLevel
-  /** From this level on, they may be refused with 42501 or be done in a harmless way. */
-  readonly refusableFrom?: IsolationLevel
   /** From this level on, a server connection on which it came into force is never used again. */
   readonly destroyedFrom?: IsolationLevel
   /** Shows the session the other tenant's rows, up to the level before this one. */

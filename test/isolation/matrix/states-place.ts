@@ -1,4 +1,4 @@
-import { leadingAway, ownSetting, type Pair } from './pair.ts'
+import { leadingAway, ownSetting, type Pair, TENANT_SETTING } from './pair.ts'
 import { BOUND, SHARED, type StateKind } from './state-kind.ts'
 
 const REFUSED = { strategies: SHARED, refusedFrom: 'guarded', reachesUntil: 'guarded' } as const
@@ -45,7 +45,6 @@ const AWAY: readonly StateKind[] = [
     name: 'set_config to the other tenant in DO',
     make: (pair) => [`DO $$ BEGIN PERFORM set_config(${away(pair)}, false); END $$`],
     ...HIDDEN,
-    refusableFrom: 'guarded',
   },
   {
     name: 'to the other tenant by a function',
@@ -56,6 +55,21 @@ const AWAY: readonly StateKind[] = [
     name: 'to the other tenant by a trigger',
     make: (pair) => [`INSERT INTO shared.notes VALUES (${away(pair)})`],
     ...HIDDEN,
+  },
+  {
+    name: 'a qualified name',
+    make: ({ second }) => [`SELECT owner FROM ${second.schema}.items`],
+    strategies: ['schema'],
+    refusedFrom: 'sealed',
+    reachesUntil: 'sealed',
+  },
+  {
+    name: 'a token that nobody signed',
+    make: ({ second }) => [
+      `SELECT shared.set_setting('${TENANT_SETTING}', '${forgedToken(second.id)}')`,
+    ],
+    strategies: ['row'],
+    destroyedFrom: 'guarded',
   },
   {
     name: 'options that lead to the other tenant',
@@ -102,12 +116,10 @@ const OWN: readonly StateKind[] = [
     name: 'RESET of what names the tenant',
     make: (pair) => [`RESET ${ownSetting(pair).name}`],
     strategies: SHARED,
-    refusableFrom: 'guarded',
   },
   {
     name: 'RESET ALL in DO',
     make: () => ['DO $$ BEGIN RESET ALL; END $$'],
-    refusableFrom: 'guarded',
   },
   {
     name: 'a search_path that begins with pg_temp',
@@ -116,7 +128,7 @@ const OWN: readonly StateKind[] = [
   {
     name: 'a search_path of a schema that all may see',
     make: () => ['SET search_path = information_schema'],
-    refusableFrom: 'guarded',
+    refusedFrom: 'guarded',
   },
 ]
 
@@ -134,13 +146,16 @@ const ROLES: readonly StateKind[] = [
     make: () => ['DO $$ BEGIN SET ROLE helper; END $$'],
     strategies: SHARED,
     destroyedFrom: 'guarded',
-    refusableFrom: 'guarded',
+    // The server login is a member of no role.
+    refusedFrom: 'sealed',
   },
   {
     name: 'a role by a function',
     make: () => ["SELECT shared.set_setting('role', 'helper')"],
     strategies: SHARED,
     destroyedFrom: 'guarded',
+    // The server login is a member of no role.
+    refusedFrom: 'sealed',
   },
   {
     name: 'options that name a role',
@@ -149,11 +164,10 @@ const ROLES: readonly StateKind[] = [
     strategies: SHARED,
     isLoginRefused: true,
   },
-  { name: 'RESET ROLE', make: () => ['RESET ROLE'], refusableFrom: 'guarded' },
+  { name: 'RESET ROLE', make: () => ['RESET ROLE'] },
   {
     name: 'SET SESSION AUTHORIZATION DEFAULT',
     make: () => ['SET SESSION AUTHORIZATION DEFAULT'],
-    refusableFrom: 'guarded',
   },
   {
     name: 'SET SESSION AUTHORIZATION',
@@ -164,6 +178,11 @@ const ROLES: readonly StateKind[] = [
 ]
 
 export const PLACES: readonly StateKind[] = [...AWAY, ...LASTING, ...OWN, ...ROLES]
+
+/** As PgUsher writes them, but for the signature. */
+function forgedToken(id: string): string {
+  return `${Buffer.from(id).toString('hex')}.99999999999999.${'0'.repeat(32)}.town.${'0'.repeat(64)}`
+}
 
 function set(pair: Pair, scope = ''): string {
   const { name, value } = leadingAway(pair)

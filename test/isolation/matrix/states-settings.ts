@@ -18,22 +18,21 @@ const MADE: readonly StateKind[] = [
     name: 'set_config of a bound name',
     make: () => [{ text: 'SELECT set_config($1, $2, false)', values: ['my.leftover', 'x'] }],
     protocols: BOUND,
-    refusableFrom: 'guarded',
+    refusedFrom: 'guarded',
   },
   {
     name: 'SELECT set_config FROM',
     make: () => ["SELECT set_config(name, '7MB', false) FROM pg_settings WHERE name = 'work_mem'"],
-    refusableFrom: 'guarded',
+    refusedFrom: 'guarded',
   },
   {
     name: 'UPDATE pg_settings',
     make: () => ["UPDATE pg_settings SET setting = '7000' WHERE name = 'work_mem'"],
-    refusableFrom: 'guarded',
+    refusedFrom: 'guarded',
   },
   {
     name: 'set_config in DO',
     make: () => ["DO $$ BEGIN PERFORM set_config('my.leftover', 'x', false); END $$"],
-    refusableFrom: 'guarded',
   },
   {
     name: 'a setting by a function',
@@ -50,7 +49,6 @@ const MADE: readonly StateKind[] = [
          AS $$ SELECT set_config('maintenance_work_mem', '9MB', false) $$`,
       'SELECT pg_temp.leave()',
     ],
-    refusableFrom: 'guarded',
   },
 ]
 

@@ -19,7 +19,7 @@ export async function testRooms(
   major: PostgresMajor,
   level: IsolationLevel | 'database',
 ): Promise<void> {
-  const town = await startTown(major)
+  const town = await startTown(major, level === 'sealed')
   t.teardown(() => town.stop())
   for (const plan of roomsOf(major, level)) {
     await t.test(`${plan.pair.strategy}, ${plan.mode} mode`, (t) => testRoom(t, town, plan))

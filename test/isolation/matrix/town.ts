@@ -5,8 +5,9 @@ import { type PostgresServer, sql } from '../../support/postgres.ts'
 import type { PostgresMajor } from '../../support/postgres-binaries.ts'
 import { startTestProxy, type TestProxy } from '../../support/proxy.ts'
 import { PAIRS, saasSettings, startSaas } from '../../support/saas.ts'
+import { sealedSettings, startSealedTown } from '../sealed-town.ts'
 import { Gate } from './gate.ts'
-import { LOOK_FUNCTION } from './look.ts'
+import { lookFunction, PLAIN_IDENTITY } from './look.ts'
 import type { Pair, PoolMode, Seat } from './pair.ts'
 
 /** The number of a large object that everybody may read. */
@@ -31,13 +32,17 @@ export interface Town {
   stop(): Promise<void>
 }
 
-export async function startTown(major: PostgresMajor): Promise<Town> {
-  const server = await startSaas(major, { auth: 'trust', settings: QUIET })
+/** @param isSealed - Postgres itself keeps the tenants of the shared database apart. */
+export async function startTown(major: PostgresMajor, isSealed: boolean): Promise<Town> {
+  const options = { auth: 'trust', settings: QUIET } as const
+  const server = await (isSealed ? startSealedTown(major, options) : startSaas(major, options))
   await sql(server, 'postgres', 'CREATE ROLE helper; GRANT helper TO pool')
-  const databases = ['saas', 'acme', 'umbrella']
-  for (const database of databases) await sql(server, database, SHARED_THINGS)
   const gates = new Map<string, Gate>()
-  for (const database of databases) gates.set(database, await Gate.open(server, database))
+  for (const database of ['saas', 'acme', 'umbrella']) {
+    const hasTokens = isSealed && database === 'saas'
+    await sql(server, database, sharedThings(hasTokens ? 'pgusher.tenant_id()' : PLAIN_IDENTITY))
+    gates.set(database, await Gate.open(server, database))
+  }
   const superuser = new Client({ connectionString: server.url('postgres') })
   await superuser.connect()
   return {
@@ -72,20 +77,39 @@ function townSettings(
   server: PostgresServer,
   { mode, level, impatience }: ProxyPlan,
 ): Record<string, unknown> {
-  const base = saasSettings(server, {
-    auth: { method: 'trust' },
-    pool: { mode, size: 1 },
-    isolation: { level },
-  })
+  const base = baseSettings(server, level)
   const leaving = PAIRS.map(({ first }): string => first)
   const timeouts = impatience === undefined ? {} : IMPATIENT[impatience]
-  const tenants = base['tenants'] as readonly { readonly name: string }[]
   return {
     ...base,
-    tenants: tenants.map((tenant) =>
-      leaving.includes(tenant.name) ? { ...tenant, timeouts } : tenant,
-    ),
+    auth: { method: 'trust' },
+    pool: { mode, size: 1 },
+    tenants: tenantsOf(base).map((tenant) => ({
+      ...tenant,
+      // The proof of sealed tenants asks that they say what they share.
+      ...(tenant.strategy === 'schema' ? { searchPath: ['shared'] } : {}),
+      ...(leaving.includes(tenant.name) ? { timeouts } : {}),
+    })),
   }
+}
+
+/** Tenants of a database of their own are the same at every level. */
+function baseSettings(server: PostgresServer, level: IsolationLevel): Record<string, unknown> {
+  if (level !== 'sealed') return saasSettings(server, { isolation: { level } })
+  const sealed = sealedSettings(server)
+  const ofDatabases = tenantsOf(saasSettings(server)).filter(
+    ({ strategy }) => strategy === 'database',
+  )
+  return { ...sealed, tenants: [...ofDatabases, ...tenantsOf(sealed)] }
+}
+
+interface TenantSettings {
+  readonly name: string
+  readonly strategy: Strategy
+}
+
+function tenantsOf(settings: Record<string, unknown>): readonly TenantSettings[] {
+  return settings['tenants'] as readonly TenantSettings[]
 }
 
 /** The tenants of a strategy. */
@@ -113,7 +137,7 @@ function ofRows(tenant: string, id: string): Seat {
 }
 
 /** Things that all tenants of a database may use. */
-const SHARED_THINGS = `
+const sharedThings = (identity: string) => `
   CREATE SCHEMA shared;
   CREATE FUNCTION shared.set_setting(name text, value text) RETURNS text LANGUAGE plpgsql AS
     $$ BEGIN RETURN set_config(name, value, false); END $$;
@@ -124,7 +148,7 @@ const SHARED_THINGS = `
   CREATE FUNCTION shared.note() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM shared.set_setting(NEW.name, NEW.value); RETURN NULL; END $$;
   CREATE TRIGGER note BEFORE INSERT ON shared.notes FOR EACH ROW EXECUTE FUNCTION shared.note();
-  ${LOOK_FUNCTION};
+  ${lookFunction(identity)};
   CREATE TABLE shared.inbox (line text);
   CREATE SEQUENCE shared.numbers CACHE 10;
   SELECT lo_create(${LARGE_OBJECT});

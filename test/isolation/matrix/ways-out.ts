@@ -24,7 +24,7 @@ export interface WayOut {
   readonly modes?: readonly PoolMode[]
   /** The first tenant is one with little time. */
   readonly impatience?: Impatience
-  /** It ends the proxy. */
+  /** It ends the proxy, while the second tenant waits for the server connection of the first. */
   readonly endsProxy?: true
   /** Takes long: it is tried with one of so many states. @defaultValue `1` */
   readonly share?: number
@@ -202,7 +202,6 @@ const HASTENED: readonly WayOut[] = [
   {
     name: 'a drain',
     endsProxy: true,
-    modes: ['transaction'],
     isInTransaction: true,
     commits: true,
     share: 3,
