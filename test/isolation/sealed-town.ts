@@ -1,16 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { kitScript } from '../../src/lifecycle/sql-kit/kit-script.ts'
 import type { TokenKey } from '../../src/tenancy/tenant-token.ts'
-import { type PostgresServer, sql } from '../support/postgres.ts'
+import { type PostgresOptions, type PostgresServer, sql } from '../support/postgres.ts'
 import type { PostgresMajor } from '../support/postgres-binaries.ts'
 import { startSaas } from '../support/saas.ts'
 
 /** The key of `sealedTown`, as the configuration and the SQL kit take it. */
 export const TOWN_KEY: TokenKey = { id: 'town', key: randomBytes(32).toString('base64') }
 
-/** The tenants of `startSaas` with Postgres itself between them. */
-export async function startSealedTown(major: PostgresMajor): Promise<PostgresServer> {
-  const server = await startSaas(major)
+/**
+ * The tenants of `startSaas` with Postgres itself between them.
+ *
+ * @param options - Of the server; see `startSaas`.
+ */
+export async function startSealedTown(
+  major: PostgresMajor,
+  options: Omit<PostgresOptions, 'major'> = {},
+): Promise<PostgresServer> {
+  const server = await startSaas(major, options)
   await sql(server, 'saas', `${SCHEMAS}; SET ROLE pool; ${kitScript('app.tenant_id')}`)
   const key = Buffer.from(TOWN_KEY.key, 'base64').toString('hex')
   await sql(

@@ -1,0 +1,109 @@
+import { query, rows, sendCancel, sqlStates } from '../../support/raw-client.ts'
+import { until } from '../../support/until.ts'
+import type { MatrixCase } from './cases.ts'
+import { WAIT_AT_GATE } from './gate.ts'
+import type { Guest } from './guest.ts'
+import { glance, look, type Sight } from './look.ts'
+import { asOneRequest, requestsOf } from './protocols.ts'
+import type { Room } from './room.ts'
+import type { Statement } from './state-kind.ts'
+
+/** What stands around the statements that make a state. */
+interface Frame {
+  readonly before?: readonly string[]
+  readonly behind?: readonly string[]
+  /** In as few requests as the protocol allows, so that no time passes in between. */
+  readonly asOne?: true
+}
+
+const PEEK = 'SELECT shared.peek()'
+
+/** One case: the first tenant makes a state and goes, then the second one looks. */
+export class Stage {
+  readonly first: Guest
+  /** SQLSTATEs of the making. */
+  readonly said: (string | undefined)[] = []
+  /** The first tenant has seen rows of the second. */
+  hasReached = false
+  /** What went wrong on the way. */
+  readonly problems: string[] = []
+  mustReplace = false
+  readonly #room: Room
+  readonly #matrixCase: MatrixCase
+  #glance: Promise<Sight> | undefined
+
+  constructor(room: Room, first: Guest, matrixCase: MatrixCase) {
+    this.#room = room
+    this.first = first
+    this.#matrixCase = matrixCase
+  }
+
+  get port(): number {
+    return this.#room.proxy.port
+  }
+
+  /** The process of the server connection that the first tenant has, or had. */
+  whereFirstIs(): Promise<string> {
+    return whereIs(this.first)
+  }
+
+  async whereSecondIs(): Promise<string> {
+    return whereIs(await this.#room.second())
+  }
+
+  /** Makes the state, and looks how far it leads. */
+  async make({ before = [], behind = [], asOne }: Frame = {}): Promise<void> {
+    const { state, protocol } = this.#matrixCase
+    const { pair } = this.#room
+    const peek = state.reachesUntil === undefined ? [] : [PEEK]
+    const statements: (string | Statement)[] = [...before, ...state.make(pair), ...peek, ...behind]
+    const requests = asOne ? asOneRequest(protocol, statements) : requestsOf(protocol, statements)
+    const frames = await this.first.run(requests)
+    this.said.push(...sqlStates(frames))
+    this.hasReached ||= rows(frames).some((row) => row.split(',').includes(pair.second.tenant))
+  }
+
+  mustReplaceIf(isSo: boolean): void {
+    this.mustReplace = isSo
+  }
+
+  /** Ends what is open, and says goodbye. */
+  async leavePolitely(): Promise<void> {
+    if (this.first.transactionStatus !== 'I') await this.first.ask(query('ROLLBACK'))
+    await this.first.end()
+  }
+
+  /** What the second tenant sees. */
+  async look(): Promise<Sight> {
+    return this.#glance ?? look(await this.#room.second())
+  }
+
+  /** Has the second tenant ask now, so that it waits for the server connection. */
+  async queueSecond(): Promise<void> {
+    this.#glance = glance(await this.#room.second())
+    // Whoever began it may not come to wait for it.
+    this.#glance.catch(() => {})
+    await until(async () => (await this.#room.proxy.metric('pgusher_pool_clients_waiting')) === 1)
+  }
+
+  /** Lets the proxy come to its end. */
+  drain(): void {
+    this.#room.drain()
+  }
+
+  /** The first tenant cancels with its key what the second one does. */
+  async cancelWhileTheOtherRuns(): Promise<void> {
+    const gate = this.#room.town.gate(this.#room.pair.second.database)
+    const second = await this.#room.second()
+    const answer = second.ask(query(WAIT_AT_GATE))
+    await gate.untilBesieged()
+    await sendCancel(this.port, this.first.key)
+    const states = sqlStates(await gate.letThrough(answer))
+    if (states.length > 0) this.problems.push(`the second was canceled: ${states.join()}`)
+  }
+}
+
+async function whereIs(guest: Guest): Promise<string> {
+  const [pid = ''] = rows(await guest.ask(query('SELECT pg_backend_pid()')))
+  return pid
+}
