@@ -1,0 +1,68 @@
+import type { Test } from 'tap'
+import type { IsolationLevel } from '../../../src/tenancy/isolation.ts'
+import { type Attack, type Case, casesOf } from './attack.ts'
+import { besiege, type Outcome } from './siege.ts'
+import { type Sight, Town } from './town.ts'
+import { atPostgres, atProxy } from './venue.ts'
+
+const LEVELS: readonly IsolationLevel[] = ['convenience', 'guarded', 'sealed']
+
+/** The levels that are tried; all of them, unless the environment names some. */
+const TRIED = LEVELS.filter((level) =>
+  (process.env['PGUSHER_TEST_LEVELS'] ?? 'convenience,sealed').includes(level),
+)
+
+/**
+ * Runs the attacks at each level, on both Postgres versions: at the level that has to stop an
+ * attack, and above, the attacker gets nothing and the victim has its own; below, it works.
+ */
+export function withstand(t: Test, attacks: readonly Attack[]): void {
+  for (const major of [15, 18] as const) {
+    t.test(`on Postgres ${major}`, async (t) => {
+      const town = await Town.start(t, major)
+      for (const level of TRIED) {
+        for (const one of casesOf(attacks)) {
+          const sight = sightOf(one, level)
+          judge(t, sight, { ...one, outcome: await siegeOf(town, sight, one) })
+        }
+      }
+    })
+  }
+}
+
+function sightOf({ attack, strategy }: Case, level: IsolationLevel): Sight {
+  const { poolSize = 1, withRole = false } = attack
+  return { strategy, level, poolSize, withRole }
+}
+
+function judge(
+  t: Test,
+  { level, strategy }: Sight,
+  { attack, outcome }: Case & { readonly outcome: Outcome },
+): void {
+  const name = `${level}, ${strategy}: ${attack.name}`
+  if (isStopped(attack, level)) {
+    t.strictSame(outcome, { loot: [], harm: [] }, `${name} is stopped`)
+  } else {
+    t.ok(isSuccess(attack, outcome), `${name} works`)
+  }
+}
+
+async function siegeOf(town: Town, sight: Sight, one: Case): Promise<Outcome> {
+  await town.heal(sight.level)
+  const isDirect = sight.level === 'sealed' && sight.strategy === 'row'
+  const venue = isDirect ? atPostgres(town) : await atProxy(town, sight)
+  try {
+    return await besiege(venue, town.ground(sight), one)
+  } finally {
+    await venue.close()
+  }
+}
+
+function isStopped({ stoppedBy }: Attack, level: IsolationLevel): boolean {
+  return stoppedBy !== 'nobody' && LEVELS.indexOf(level) >= LEVELS.indexOf(stoppedBy)
+}
+
+function isSuccess({ aim }: Attack, { loot, harm }: Outcome): boolean {
+  return aim === 'read' ? loot.length > 0 : harm.length > 0
+}
