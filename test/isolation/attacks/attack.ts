@@ -57,6 +57,8 @@ export interface Attack {
   readonly stoppedBy: IsolationLevel | 'nobody'
   /** What the documentation says about it. */
   readonly note?: string
+  /** It leaves something in the database, even where it fails. */
+  readonly scars?: true
   /** Server connections of a pool; one, unless both have to be there at a time. */
   readonly poolSize?: number
   /** The attacker keeps its session while the victim works. */

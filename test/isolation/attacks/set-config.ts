@@ -38,7 +38,7 @@ const CALLS: Readonly<Record<string, (ground: Ground) => string>> = {
   'a call within a call': (g) => `SELECT upper(coalesce(NULL, ${call(g)}))`,
   'a call in RETURNING': (g) =>
     `INSERT INTO items (id, note) VALUES (50, 'x') RETURNING ${call(g)}`,
-  'a call in UPDATE': (g) => `UPDATE items SET note = note WHERE ${call(g)} <> ''`,
+  'a call in DELETE': (g) => `DELETE FROM items WHERE ${call(g)} = ''`,
   'a call in EXPLAIN ANALYZE': (g) => `EXPLAIN ANALYZE SELECT ${call(g)}`,
   'a call in COPY': (g) => `COPY (SELECT ${call(g)}) TO STDOUT`,
   'a call in CREATE TABLE AS': (g) => `CREATE TEMP TABLE x AS SELECT ${call(g)}`,
@@ -54,11 +54,6 @@ const CALLS: Readonly<Record<string, (ground: Ground) => string>> = {
   'CREATE TABLE AS EXECUTE': (g) =>
     `PREPARE x AS SELECT ${call(g)}; CREATE TEMP TABLE y AS EXECUTE x`,
   'a call in a cursor': (g) => `BEGIN; DECLARE x CURSOR FOR SELECT ${call(g)}; FETCH x; COMMIT`,
-  'pg_settings, which is a view that writes': (g) =>
-    `UPDATE pg_settings SET setting = '${g.theirs}' WHERE name = '${g.setting}'`,
-  'pg_settings by its qualified and quoted name': (g) =>
-    `UPDATE ONLY "pg_catalog"."pg_settings" AS s SET setting = '${g.theirs}'
-     WHERE s.name = '${g.setting}'`,
 }
 
 function call(g: Ground): string {
@@ -112,6 +107,30 @@ const OTHERS: readonly Attack[] = [
   ]),
 ]
 
+const VIEWS: readonly Attack[] = [
+  {
+    name: 'pg_settings, which is a view that writes',
+    strategy: 'schema',
+    aim: 'read',
+    acts: (g) => [
+      `UPDATE pg_settings SET setting = '${g.theirs}' WHERE name = '${g.setting}'`,
+      READ,
+    ],
+    stoppedBy: 'guarded',
+  },
+  {
+    name: 'pg_settings by its qualified and quoted name',
+    strategy: 'schema',
+    aim: 'read',
+    acts: (g) => [
+      `UPDATE "pg_catalog"."pg_settings" AS s SET setting = '${g.theirs}'
+       WHERE s.name = '${g.setting}'`,
+      READ,
+    ],
+    stoppedBy: 'guarded',
+  },
+]
+
 function of(name: string, acts: Attack['acts']): Attack {
   return { name: `set_config: ${name}`, strategy: 'both', aim: 'read', acts, stoppedBy: 'guarded' }
 }
@@ -119,4 +138,5 @@ function of(name: string, acts: Attack['acts']): Attack {
 export const SET_CONFIGS: readonly Attack[] = [
   ...Object.entries(CALLS).map(([name, text]) => of(name, (ground) => [text(ground), READ])),
   ...OTHERS,
+  ...VIEWS,
 ]

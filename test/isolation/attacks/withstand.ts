@@ -1,15 +1,16 @@
 import type { Test } from 'tap'
+import { processEnvironment } from '../../../src/config/sources/process-environment.ts'
 import type { IsolationLevel } from '../../../src/tenancy/isolation.ts'
 import { type Attack, type Case, casesOf } from './attack.ts'
 import { besiege, type Outcome } from './siege.ts'
 import { type Sight, Town } from './town.ts'
-import { atPostgres, atProxy } from './venue.ts'
+import { atPostgres, atProxy, type Venue } from './venue.ts'
 
 const LEVELS: readonly IsolationLevel[] = ['convenience', 'guarded', 'sealed']
 
 /** The levels that are tried; all of them, unless the environment names some. */
 const TRIED = LEVELS.filter((level) =>
-  (process.env['PGUSHER_TEST_LEVELS'] ?? 'convenience,sealed').includes(level),
+  (processEnvironment['PGUSHER_TEST_LEVELS'] ?? 'convenience,sealed').includes(level),
 )
 
 /**
@@ -21,10 +22,12 @@ export function withstand(t: Test, attacks: readonly Attack[]): void {
     t.test(`on Postgres ${major}`, async (t) => {
       const town = await Town.start(t, major)
       for (const level of TRIED) {
+        const sieges = new Sieges(town)
         for (const one of casesOf(attacks)) {
           const sight = sightOf(one, level)
-          judge(t, sight, { ...one, outcome: await siegeOf(town, sight, one) })
+          judge(t, sight, { ...one, outcome: await sieges.run(sight, one) })
         }
+        await sieges.close()
       }
     })
   }
@@ -48,14 +51,35 @@ function judge(
   }
 }
 
-async function siegeOf(town: Town, sight: Sight, one: Case): Promise<Outcome> {
-  await town.heal(sight.level)
-  const isDirect = sight.level === 'sealed' && sight.strategy === 'row'
-  const venue = isDirect ? atPostgres(town) : await atProxy(town, sight)
-  try {
-    return await besiege(venue, town.ground(sight), one)
-  } finally {
-    await venue.close()
+/** One proxy for all attacks of a kind, until one of them leaves something behind. */
+class Sieges {
+  readonly #town: Town
+  readonly #venues = new Map<string, Venue>()
+
+  constructor(town: Town) {
+    this.#town = town
+  }
+
+  async run(sight: Sight, one: Case): Promise<Outcome> {
+    const venue = await this.#venue(sight)
+    const outcome = await besiege(venue, this.#town.ground(sight), one)
+    if (one.attack.scars === true || outcome.harm.length > 0) await this.close()
+    return outcome
+  }
+
+  async close(): Promise<void> {
+    for (const venue of this.#venues.values()) await venue.close()
+    this.#venues.clear()
+  }
+
+  async #venue(sight: Sight): Promise<Venue> {
+    const key = JSON.stringify(sight)
+    if (this.#venues.size === 0) await this.#town.heal(sight.level)
+    const isDirect = sight.level === 'sealed' && sight.strategy === 'row'
+    const there = this.#venues.get(key)
+    const venue = there ?? (isDirect ? atPostgres(this.#town) : await atProxy(this.#town, sight))
+    this.#venues.set(key, venue)
+    return venue
   }
 }
 
