@@ -135,7 +135,7 @@ const IN_CLEAR: Readonly<Record<string, (ground: Ground) => readonly string[]>> 
 }
 
 export const HIDDEN_SETTINGS: readonly Attack[] = [
-  ...Object.entries({ ...SETTINGS, ...MADE, ...IN_CLEAR }).map(
+  ...Object.entries({ ...SETTINGS, ...MADE }).map(
     ([name, acts]): Attack => ({
       name: `hidden: ${name}`,
       strategy: 'both',
@@ -145,6 +145,19 @@ export const HIDDEN_SETTINGS: readonly Attack[] = [
       note: HIDDEN,
       ...(name.includes('own schema') ? { scars: true } : {}),
     }),
+  ),
+  // Postgres lets nobody but superusers keep a setting like app.tenant_id with a function.
+  ...(['schema', 'row'] as const).flatMap((strategy) =>
+    Object.entries(IN_CLEAR).map(
+      ([name, acts]): Attack => ({
+        name,
+        strategy,
+        aim: 'read',
+        acts,
+        stoppedBy: strategy === 'row' ? 'convenience' : 'sealed',
+        note: HIDDEN,
+      }),
+    ),
   ),
 ]
 

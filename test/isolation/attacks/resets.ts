@@ -79,6 +79,10 @@ const TAKEN: Readonly<Record<string, (ground: Ground) => string>> = {
   'set_config of the role, put together': () => `SELECT set_config('ro' || 'le', 'none', false)`,
   'set_config of the session authorization': (g) =>
     `SELECT set_config('session_authorization', '${g.login}', false)`,
+}
+
+const IN_VAIN: typeof TAKEN = {
+  'nothing but the name': () => 'SELECT 1',
   pg_settings: () => `UPDATE pg_settings SET setting = 'none' WHERE name = 'role'`,
 }
 
@@ -100,7 +104,7 @@ function taking(texts: typeof TAKEN, stoppedBy: Attack['stoppedBy']): readonly A
 }
 
 export const TAKING_ROLES: readonly Attack[] = [
-  ...taking({ 'nothing but the name': () => 'SELECT 1' }, 'convenience'),
+  ...taking(IN_VAIN, 'convenience'),
   ...taking(TAKEN, 'guarded'),
   ...taking(HIDDEN_ROLES, 'sealed'),
 ]

@@ -25,7 +25,11 @@ export function roleOf(tenant: string): string {
 /** Everything that has to be there once, before the databases. Passwords are the names. */
 export const ROLES = ['pool', ROWS_LOGIN, KIT_OWNER, ...SCHEMA_LOGINS]
   .map((role) => `CREATE ROLE ${role} LOGIN PASSWORD '${role}'`)
-  .concat(SCHEMA_LOGINS.map((tenant) => `CREATE ROLE ${roleOf(tenant)} ROLE pool`))
+  .concat(
+    Object.values(TENANTS)
+      .flatMap(({ attacker, victim }) => [attacker, victim])
+      .map((tenant) => `CREATE ROLE ${roleOf(tenant)} ROLE pool`),
+  )
   .join(';')
 
 /** What an attack may have left on the roles. */
@@ -60,7 +64,7 @@ function grantToRole(tenant: string): string {
 const SHARED_ITEMS = `
   CREATE TABLE public.items (id int, note varchar, tenant_id text, PRIMARY KEY (tenant_id, id));
   CREATE SEQUENCE public.numbers;
-  CREATE FUNCTION public.greeting() RETURNS text LANGUAGE sql AS $$SELECT 'hello'::text$$;`
+  CREATE FUNCTION public.greeting() RETURNS text LANGUAGE sql AS $$SELECT 'welcome'::text$$;`
 
 const ROWS = Object.values(TENANTS.row)
   .map((tenant) => `(1, '${secretOf(tenant)}', 'id-of-${tenant}')`)
@@ -69,6 +73,8 @@ const ROWS = Object.values(TENANTS.row)
 /** All that tenants share when one login owns it all, as `convenience` and `guarded` allow. */
 export const PLAIN = `
   DROP OWNED BY pool CASCADE;
+  DROP SCHEMA IF EXISTS x CASCADE;
+  CREATE SCHEMA IF NOT EXISTS public AUTHORIZATION pg_database_owner;
   GRANT ALL ON DATABASE plain TO pool;
   GRANT ALL ON SCHEMA public TO pool;
   SET ROLE pool;
