@@ -104,9 +104,6 @@ const WRITES: Texts = {
      ALTER TABLE ${g.theirItems} ADD FOREIGN KEY (id) REFERENCES ${g.mine}.x ON DELETE CASCADE;
      DELETE FROM ${g.mine}.x`,
   ],
-  'a script in query_to_xml': (g) => [
-    `SELECT query_to_xml('UPDATE ${g.theirItems} SET note = ''gotcha'' RETURNING 1', true, true, '')`,
-  ],
 }
 
 function copyIn(sql: string, data: string): Buffer {
@@ -153,10 +150,11 @@ const OPENED: Texts = {
     { victim: `SELECT upper(note) FROM items WHERE note <> '${g.theirs}'` },
     'TABLE public.stolen',
   ],
-  'a key that is renamed to the attacker': (g) => [
+  'a default that gives rows away': (g) => [
     `ALTER TABLE items ALTER tenant_id SET DEFAULT '${g.mine}', DISABLE ROW LEVEL SECURITY`,
     { victim: `INSERT INTO items (id, note) VALUES (61, '${g.secret}')` },
     'SELECT note FROM items',
+    { victim: 'DELETE FROM items WHERE id = 61' },
   ],
 }
 

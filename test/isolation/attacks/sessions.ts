@@ -45,12 +45,6 @@ const LOGIN_HARM: Texts = {
      END LOOP; END$$`,
     'COMMIT',
   ],
-  'the temporary tables of others are dropped': () => [
-    { victim: 'CREATE TEMP TABLE basket AS SELECT 1 AS x' },
-    `DO $$BEGIN EXECUTE (SELECT 'DROP TABLE ' || oid::regclass FROM pg_class
-       WHERE relname = 'basket'); END$$`,
-    { victim: 'TABLE basket' },
-  ],
   'large objects are changed': () => [
     { victim: `SELECT lo_from_bytea(424242, 'mine')` },
     'SELECT lo_unlink(424242)',
@@ -71,18 +65,28 @@ const LOGIN_HARM: Texts = {
     `DO $$BEGIN EXECUTE format('ALTER ' || 'ROLE %I SET default_transaction_read_only = on', session_user); END$$`,
     END_OWN,
   ],
+  'a lock of a table': (g) => [`BEGIN; LOCK TABLE ${g.theirItems}`],
   'a time limit of the login': () => [
     `DO $$BEGIN EXECUTE format('ALTER ' || 'ROLE %I SET statement_timeout = 1', session_user); END$$`,
     END_OWN,
   ],
 }
 
-const DATABASE: Texts = {
+const OWNER: Texts = {
   'a default of the database': (g) => [
     `ALTER DATABASE ${g.login === 'pool' ? 'plain' : 'sealed'} SET DateStyle = 'German'`,
     END_OWN,
   ],
-  'a lock of a table': (g) => [`BEGIN; LOCK TABLE ${g.theirItems}`],
+}
+
+/** Temporary schemas belong to Postgres itself. */
+const IN_VAIN: Texts = {
+  'the temporary tables of others are dropped': () => [
+    { victim: 'CREATE TEMP TABLE basket AS SELECT 1 AS x' },
+    `DO $$BEGIN EXECUTE (SELECT 'DROP TABLE ' || oid::regclass FROM pg_class
+       WHERE relname = 'basket'); END$$`,
+    { victim: 'TABLE basket' },
+  ],
 }
 
 const NOBODY: Texts = {
@@ -148,7 +152,12 @@ function byLogin(texts: Texts, aim: Attack['aim']): readonly Attack[] {
 export const SESSIONS: readonly Attack[] = [
   ...byLogin(LOGIN, 'read'),
   ...byLogin(LOGIN_HARM, 'lock out'),
-  ...against(DATABASE, { strategy: 'both', aim: 'lock out', stoppedBy: 'sealed' }, SHARED_LOGIN),
+  ...against(OWNER, { strategy: 'both', aim: 'lock out', stoppedBy: 'sealed' }, SHARED_LOGIN),
+  ...against(
+    IN_VAIN,
+    { strategy: 'both', aim: 'lock out', stoppedBy: 'convenience' },
+    SHARED_LOGIN,
+  ),
   ...against(NOBODY, { strategy: 'both', aim: 'read', stoppedBy: 'nobody' }, DATABASE_WIDE),
   ...against(
     NOBODY_HARM,

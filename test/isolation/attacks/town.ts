@@ -27,7 +27,7 @@ export interface Sight {
 }
 
 /** Longest time that the victim waits for anything, in ms: it hangs only where it is locked out. */
-const PATIENCE_MS = 3000
+export const PATIENCE_MS = 3000
 
 /** A server with tenants that share a database: `plain` below level `sealed`, and `sealed`. */
 export class Town {

@@ -1,7 +1,7 @@
 import { TenantTokenSigner } from '../../../src/tenancy/tenant-token.ts'
 import { keyOf, RawClient, type RawFrame } from '../../support/raw-client.ts'
 import { bound } from './attack.ts'
-import type { Sight, Town } from './town.ts'
+import { PATIENCE_MS, type Sight, type Town } from './town.ts'
 import { ROWS_LOGIN } from './town-sql.ts'
 
 /** Longer than any test, in ms. */
@@ -47,7 +47,7 @@ export function atPostgres(town: Town): Venue {
       const guest = await logIn(town.server.port, {
         user: ROWS_LOGIN,
         password: ROWS_LOGIN,
-        parameters: { database: 'sealed', ...parameters },
+        parameters: { database: 'sealed', lock_timeout: String(PATIENCE_MS), ...parameters },
       })
       if (guest.frames.at(-1)?.code !== 'Z') return guest
       const { processId } = keyOf(guest.frames)
