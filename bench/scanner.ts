@@ -16,7 +16,11 @@ import { readArguments } from './support/arguments.ts'
 import { printReport } from './support/report.ts'
 import { median } from './support/statistics.ts'
 
-const VOICE = { tenant: 'acme' as TenantName, refusal: () => Buffer.alloc(0) }
+const VOICE = {
+  tenant: 'acme' as TenantName,
+  refusal: () => Buffer.alloc(0),
+  guard: () => undefined,
+}
 const USAGE = `Usage: node dist/bench/scanner.js [--markdown]
 
 What it takes to look at one message, without any socket.
@@ -103,6 +107,8 @@ function answerQueries(): number {
       maxPreparedStatements: 1,
       maxPreparedBytes: 1,
       home: undefined,
+      signer: () => undefined,
+      violated() {},
       reportedSets: new ReportedSets(),
       expiresAtMs: 0,
     },

@@ -6,11 +6,17 @@ import {
 } from './admin/admin-server.ts'
 import { AuthQueries } from './auth/auth-queries.ts'
 import { type Clock, systemClock } from './base/clock.ts'
+import type { Logger } from './base/logger.ts'
 import { CancelKeys } from './cancel/cancel-keys.ts'
 import type { FileCatalog } from './catalog/file-catalog.ts'
 import type { OpenCatalog } from './catalog/layers/open-catalog.ts'
 import type { Config } from './config/config.ts'
-import { loginBackoffOptions, poolOptions, sessionOptions } from './config/room-options.ts'
+import {
+  loginBackoffOptions,
+  poolOptions,
+  sessionOptions,
+  tokenOptions,
+} from './config/room-options.ts'
 import { ConnectionGate } from './limits/connection-gate.ts'
 import { LoginBackoff } from './limits/login-backoff.ts'
 import { TenantGate } from './limits/tenant-gate.ts'
@@ -24,6 +30,7 @@ import type { SessionParts } from './session/session-parts.ts'
 import { Sessions } from './session/sessions.ts'
 import type { LeveledLogger } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
+import { TenantTokenSigner } from './tenancy/tenant-token.ts'
 
 /** How often idle and old server connections are looked for, in ms. */
 const SWEEP_MS = 1000
@@ -102,8 +109,7 @@ async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): 
   const gate = new ConnectionGate(config.limits.maxClients)
   const cancelGate = new ConnectionGate(config.limits.maxCancels)
   const sessions = new Sessions()
-  const poolObserver = metrics.poolObserver
-  const pools = new Pools({ options: () => poolOptions(current), observer: poolObserver, clock })
+  const pools = buildPools({ metrics, logger, clock }, () => current)
   const authQueries = new AuthQueries(clock)
   const catalog = await buildCatalog(config, { metrics, sessions, pools, logger, clock })
   const { follower } = catalog
@@ -141,6 +147,46 @@ async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): 
   return { listener, sessions, follower, pools, authQueries, opened, metrics, reload, drainMs }
 }
 
+interface PoolSurroundings {
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly clock: Clock
+}
+
+/** Whoever leaves its place is counted, and told to the operator, who has to find the cause. */
+function buildPools({ metrics, logger, clock }: PoolSurroundings, config: () => Config): Pools {
+  const { poolObserver } = metrics
+  return new Pools({
+    options: () => poolOptions(config()),
+    observer: {
+      ...poolObserver,
+      violated(tenant, kind) {
+        poolObserver.violated(tenant, kind)
+        logger.error('tenant left its place', { tenant, kind, code: 'ISOLATION_VIOLATED' })
+      },
+    },
+    signer: currentSigner(config),
+    clock,
+  })
+}
+
+/** Signs with the key of the configuration that is in force. */
+function currentSigner(config: () => Config): () => TenantTokenSigner | undefined {
+  let known = config()
+  let signer = tokenSigner(known)
+  return () => {
+    const now = config()
+    if (now !== known) signer = tokenSigner(now)
+    known = now
+    return signer
+  }
+}
+
+function tokenSigner(config: Config): TenantTokenSigner | undefined {
+  const options = tokenOptions(config)
+  return options && new TenantTokenSigner(options.key, options.lifetimeMs)
+}
+
 /** What the metrics read at each scrape. */
 interface Watched {
   readonly pools: Pools
@@ -152,6 +198,7 @@ interface Watched {
 function watch(metrics: Metrics, { pools, sessions, gate, file }: Watched): void {
   metrics.watch({
     pools: () => pools.all(),
+    budgets: () => pools.budgets(),
     sessionCount: () => sessions.count,
     clientCount: () => gate.count,
     isDraining: () => sessions.isDraining,

@@ -16,7 +16,7 @@ export interface CatalogRow {
   readonly version: number
   /** The keys of an entry of `tenants` or `servers` in the configuration, without passwords. */
   readonly settings: Readonly<Record<string, unknown>>
-  /** Sealed passwords by their place in `settings`: `databaseUrl`, `url`, `authQuery.url`, `users.<login>`. */
+  /** Sealed passwords by their place in `settings`: `databaseUrl`, `url`, `authQuery.url`, `serverLogin`, `users.<login>`. */
   readonly secrets: Readonly<Record<string, string>>
   /** Counts the changes of `secrets`; part of what each envelope is bound to. */
   readonly secretsVersion: number

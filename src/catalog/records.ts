@@ -4,7 +4,14 @@ import type { Setting, Tenancy } from '../tenancy/tenancy.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
 import type { TenantPattern } from '../tenancy/tenant-pattern.ts'
 import type { SecretSource } from './login.ts'
-import type { AuthQuery, PoolPolicy, ServerTarget, ServerUser, SessionTimeouts } from './route.ts'
+import type {
+  AuthQuery,
+  PoolPolicy,
+  ServerBudgetPolicy,
+  ServerTarget,
+  ServerUser,
+  SessionTimeouts,
+} from './route.ts'
 
 /** One client login, and the tenants that it may act for. */
 export interface LoginRecord {
@@ -32,6 +39,8 @@ export interface TenantRecord {
   /** Name of the shared server; `undefined` for a tenant with a database of its own. */
   readonly server: string | undefined
   readonly target: ServerTarget
+  /** Whether the user of `target` is for this tenant alone, though the database is shared. */
+  readonly hasOwnLogin: boolean
   /** Server users by login; a login that is not listed has what `serverUser` says. */
   readonly users: readonly ServerCredentials[]
   readonly serverUser: ServerUser
@@ -41,6 +50,8 @@ export interface TenantRecord {
   readonly role: string | undefined
   readonly settings: readonly Setting[]
   readonly pool: PoolPolicy
+  /** Shared by all tenants of the endpoint; `undefined` for a tenant with a database of its own. */
+  readonly serverBudget?: ServerBudgetPolicy | undefined
   readonly timeouts: SessionTimeouts
   /** Most client sessions of the tenant in this process; `0` means no limit. */
   readonly maxClients: number

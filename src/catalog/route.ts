@@ -85,6 +85,13 @@ export interface PoolPolicy {
   readonly carriedSettings: readonly string[]
 }
 
+/** How many connections one server may get from the pools of all tenants there. */
+export interface ServerBudgetPolicy {
+  /** Name of the shared server that says so. */
+  readonly server: string
+  readonly maxConnections: number
+}
+
 /** Time limits of one session, in ms; `0` means none. */
 export interface SessionTimeouts {
   readonly waitMs: number
@@ -100,6 +107,8 @@ export interface Route {
   readonly target: ServerTarget
   /** `client`: the user and password of `target` are not for this session. */
   readonly serverUser: ServerUser
+  /** Whether the user of `target` is for this tenant alone, though the database is shared. */
+  readonly hasOwnLogin: boolean
   /** `undefined` when secrets stand in the catalog alone. */
   readonly authQuery: AuthQuery | undefined
   readonly tenancy: Tenancy
@@ -109,6 +118,8 @@ export interface Route {
   /** Settings of the tenant, put in force at link before the client's own. */
   readonly settings: readonly Setting[]
   readonly pool: PoolPolicy
+  /** `undefined`: only the size of each pool counts. */
+  readonly serverBudget?: ServerBudgetPolicy | undefined
   readonly timeouts: SessionTimeouts
   /** Most client sessions of the tenant in this process; `0` means no limit. */
   readonly maxClients: number

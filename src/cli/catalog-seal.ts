@@ -77,8 +77,9 @@ function readOrder(args: readonly string[]): SealOrder {
 function readPlace(place: string | undefined, kind: SealContext['kind']): string {
   const own = urlPlaceOf(kind)
   if (place === undefined) return own
-  if (place === own || place === 'authQuery.url' || /^users\../s.test(place)) return place
-  throw new UsageError(`--place of a ${kind} is ${own}, authQuery.url or users.LOGIN`)
+  const places = [own, 'authQuery.url', ...(kind === 'tenant' ? ['serverLogin'] : [])]
+  if (places.includes(place) || /^users\../s.test(place)) return place
+  throw new UsageError(`--place of a ${kind} is ${places.join(', ')} or users.LOGIN`)
 }
 
 interface Goals {

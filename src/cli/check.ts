@@ -2,6 +2,7 @@ import type { CatalogRecords, TenantRecord } from '../catalog/records.ts'
 import type { CatalogPlaces } from '../config/catalog-places.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { type CommandIo, configFile, ExitCode, reportFailure } from './command.ts'
+import { levelLines } from './level-lines.ts'
 
 /**
  * `pgusher check --config FILE`: reads the configuration as `serve` would, and prints the tenants
@@ -12,7 +13,8 @@ import { type CommandIo, configFile, ExitCode, reportFailure } from './command.t
 export function runCheck(args: readonly string[], io: CommandIo): ExitCode {
   try {
     const { records, catalogPlaces } = loadConfig({ file: configFile(args, io.env), env: io.env })
-    const others = [...templateLines(records), ...sourceLines(catalogPlaces)]
+    const levels = levelLines(records.tenants.map(({ isolation }) => isolation))
+    const others = [...levels, ...templateLines(records), ...sourceLines(catalogPlaces)]
     io.stdout.write(`${tenantTable(records.tenants)}${others.join('')}configuration ok\n`)
     return ExitCode.ok
   } catch (error) {
@@ -30,7 +32,7 @@ function sourceLines({ postgres }: CatalogPlaces): readonly string[] {
   return [`more tenants: Postgres at ${host}:${port}/${database}\n`]
 }
 
-const HEADINGS = ['TENANT', 'STRATEGY', 'WHERE', 'SERVER USER', 'POOL MODE']
+const HEADINGS = ['TENANT', 'STRATEGY', 'LEVEL', 'WHERE', 'SERVER USER', 'POOL MODE']
 
 function tenantTable(tenants: readonly TenantRecord[]): string {
   if (tenants.length === 0) return 'no tenants in the file\n'
@@ -44,9 +46,10 @@ function tenantTable(tenants: readonly TenantRecord[]): string {
 }
 
 function tenantRow(record: TenantRecord): string[] {
-  const { name, status, tenancy, pool } = record
+  const { name, status, tenancy, isolation, pool } = record
   const shownName = status === 'suspended' ? `${name} (suspended)` : name
-  return [shownName, tenancy.strategy, placeOf(record), serverUserOf(record), pool.mode]
+  const { strategy } = tenancy
+  return [shownName, strategy, isolation, placeOf(record), serverUserOf(record), pool.mode]
 }
 
 function placeOf({ tenancy, target }: TenantRecord): string {

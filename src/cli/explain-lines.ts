@@ -5,10 +5,18 @@ import type { Finding } from '../catalog/layers/layered-catalog.ts'
 import type { AuthMethod, SecretSource } from '../catalog/login.ts'
 import type { PoolPolicy, Route, ServerTarget, SessionTimeouts } from '../catalog/route.ts'
 import { poolName } from '../pool/pools.ts'
-import { buildLink, homeSettings, type Link, linkQuery, restingSettings } from '../tenancy/link.ts'
+import {
+  blockQuery,
+  buildLink,
+  homeSettings,
+  type Link,
+  linkMove,
+  restingSettings,
+} from '../tenancy/link.ts'
 import type { Claim } from '../tenancy/tag.ts'
 import type { Setting } from '../tenancy/tenancy.ts'
 import type { Conninfo } from './conninfo.ts'
+import { levelText } from './level-lines.ts'
 
 /** A label and what stands behind it. */
 export type Line = readonly [label: string, text: string]
@@ -85,6 +93,7 @@ export function routeLines(session: KnownSession): Line[] {
     ['status', session.isSuspended ? 'suspended' : 'active'],
     ['proof', proofOf(session)],
     ['strategy', tenancy.strategy],
+    ['level', levelText(route.isolation)],
     ['server', placeOf(target)],
     [
       'server user',
@@ -114,20 +123,24 @@ export function refusalLines({ code, sqlState, message, clientMessage, hint }: P
 function linkLines(route: Route, link: Link): Line[] {
   const isHome = route.pool.mode === 'session'
   const opening = isHome ? homeSettings(route, link) : restingSettings(route)
-  const statements = isHome ? undefined : linkQuery(undefined, link, false)
-  return [
+  const resting = { link: undefined, isDirty: false, serverEncoding: undefined }
+  const move = isHome ? undefined : linkMove(resting, link)
+  const lines: Line[] = [
     ['opened with', settingsText(opening)],
-    ['link', statements ?? 'nothing to set'],
+    ['link', move === undefined ? 'nothing to set' : blockQuery(move)],
   ]
+  if (link.token !== undefined) lines.push(['token', `signed, in ${link.token.setting}`])
+  return lines
 }
 
 function poolLines(route: Route, { mode, size, pins, carriedSettings }: PoolPolicy): Line[] {
-  const isShared = route.tenancy.strategy !== 'database'
+  const isShared = route.tenancy.strategy !== 'database' && !route.hasOwnLogin
   return [
     ['pool', poolName(route)],
     ['pool shared', isShared ? 'by what is opened alike on that server as that user' : 'by nobody'],
     ['pool mode', mode],
     ['pool size', String(size)],
+    ['server budget', budgetOf(route)],
     ['pins', pins],
     ['carried', carriedSettings.join(', ') || 'nothing more'],
   ]
@@ -157,6 +170,11 @@ function timeoutsOf(timeouts: SessionTimeouts): string {
     `idle in transaction ${text(idleInTransactionMs)}`,
     `query ${text(queryMs)}`,
   ].join(', ')
+}
+
+function budgetOf({ serverBudget, target: { host, port } }: Route): string {
+  if (serverBudget === undefined) return 'none'
+  return `${serverBudget.maxConnections} connections to ${host}:${port} over all pools`
 }
 
 /** `0` is no bound. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { readTarget } from '../catalog/documents/server-access.ts'
 import type { ServerTlsReader } from '../catalog/documents/server-tls.ts'
 import type { ServerTarget } from '../catalog/route.ts'
+import { checkKeyIds } from './key-schema.ts'
 import type { ProblemReport } from './problem-report.ts'
 import type { SettingGroups } from './settings-schema.ts'
 
@@ -27,7 +28,7 @@ export function readCatalogPlaces(
 ): CatalogPlaces {
   const { postgres, redis } = settings
   checkTimes(settings, report)
-  checkKeys(settings, report)
+  checkKeyIds(settings.keys, ['catalog', 'keys'], report)
   checkRedis(settings, report)
   if (postgres.query !== undefined && postgres.url === undefined) {
     const remedy = 'Name the database that it asks in catalog.postgres.url.'
@@ -50,14 +51,6 @@ function checkTimes(settings: CatalogSettings, report: ProblemReport): void {
   if (breakerMaxMs < breakerMinMs) {
     const message = `is less than catalog.breakerMinMs, ${breakerMinMs}`
     report.add(['catalog', 'breakerMaxMs'], { message, remedy: 'Raise it, or lower the other.' })
-  }
-}
-
-function checkKeys({ keys }: CatalogSettings, report: ProblemReport): void {
-  for (const [index, { id }] of keys.entries()) {
-    if (keys.findIndex((key) => key.id === id) === index) continue
-    const message = `'${id}' is already a key`
-    report.add(['catalog', 'keys', index, 'id'], { message, remedy: 'Give each key its own id.' })
   }
 }
 

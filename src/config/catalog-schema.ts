@@ -1,25 +1,11 @@
 import { z } from 'zod'
 import { fields, problem } from '../catalog/documents/fields.ts'
+import { keyList } from './key-schema.ts'
 
 const { nonEmpty, ms, count } = fields
 
 const redisUrl = nonEmpty.refine((text) => /^rediss?:\/\/[^/]/.test(text), {
   ...problem('is no Redis URL', 'Write redis://user:password@host:port/0, or rediss:// for TLS.'),
-})
-
-const key = z.strictObject({
-  id: z
-    .string()
-    .refine((text) => /^[A-Za-z0-9_-]{1,32}$/.test(text), {
-      ...problem('is no id of a key', 'Use 1 to 32 letters, digits, _ and -.'),
-    })
-    .describe('Name of the key; it stands in every envelope that the key seals.'),
-  key: z
-    .string()
-    .refine((text) => /^[A-Za-z0-9+/]{43}=$/.test(text), {
-      ...problem('is no key', 'Give 32 random bytes in base64, as from openssl rand -base64 32.'),
-    })
-    .describe('32 random bytes in base64.'),
 })
 
 const postgres = z.strictObject({
@@ -103,5 +89,7 @@ export const catalog = z.strictObject({
     .describe('Failures in a row after which Redis, or Postgres, is left alone for a while.'),
   breakerMinMs: ms.min(1).default(250).describe('The first such while, in ms; it doubles.'),
   breakerMaxMs: ms.min(1).default(10_000).describe('The longest such while, in ms.'),
-  keys: z.array(key).default([]).describe('Keys that open sealed passwords; the first one seals.'),
+  keys: keyList('Name of the key; it stands in every envelope that the key seals.').describe(
+    'Keys that open sealed passwords; the first one seals.',
+  ),
 })

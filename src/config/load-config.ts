@@ -11,7 +11,9 @@ import type { Config } from './config.ts'
 import { ConfigError } from './config-errors.ts'
 import { configSchema } from './config-schema.ts'
 import { deepFreeze } from './deep-freeze.ts'
+import { checkKeyIds } from './key-schema.ts'
 import { buildLogins } from './login-records.ts'
+import { checkOwnLogins } from './own-logins.ts'
 import { ProblemReport } from './problem-report.ts'
 import { type SettingGroups, settingGroups } from './settings-schema.ts'
 import { type ConfigInput, readInput } from './sources/config-input.ts'
@@ -59,6 +61,7 @@ export function loadConfig({ file, env }: ConfigSources): Config {
   const tenants = readTenants(reading, surroundings)
   const templates = readTemplates(reading, surroundings)
   checkOverlaps(tenants, report)
+  checkOwnLogins(tenants, report)
   checkTemplateOverlaps(templates, tenants, report)
   const tenantNames = new TenantNames(checkNames(reading), {
     patterns: templates.map(({ record }) => record.pattern),
@@ -197,5 +200,6 @@ function checkCombinations(
     const message = `is less than pool.backoffMinMs, ${pool.backoffMinMs}`
     report.add(['pool', 'backoffMaxMs'], { message, remedy: 'Raise it, or lower the other.' })
   }
+  checkKeyIds(settings.isolation.keys, ['isolation', 'keys'], report)
   checkTlsUses(settings, report)
 }

@@ -4,6 +4,7 @@ import type { LoginBackoff } from '../limits/login-backoff.ts'
 import type { PoolsParts } from '../pool/pools.ts'
 import { ClientTls } from '../session/login/client-tls.ts'
 import type { SessionOptions } from '../session/session-parts.ts'
+import type { TokenKey } from '../tenancy/tenant-token.ts'
 import type { Config } from './config.ts'
 
 /** What the pools take of the configuration. */
@@ -15,6 +16,19 @@ export function loginBackoffOptions({
   limits,
 }: Config): ConstructorParameters<typeof LoginBackoff>[1] {
   return { freeFailures: limits.loginFailures, maxDelayMs: limits.loginBackoffMaxMs }
+}
+
+/** What signs the tokens of sealed row tenants. */
+export interface TokenOptions {
+  readonly key: TokenKey
+  /** How long a token is valid, in ms. */
+  readonly lifetimeMs: number
+}
+
+/** `undefined` without keys: there are no sealed row tenants then. */
+export function tokenOptions({ isolation }: Config): TokenOptions | undefined {
+  const [key] = isolation.keys
+  return key && { key, lifetimeMs: isolation.tokenLifetimeMs }
 }
 
 /** What sessions take of the configuration. */

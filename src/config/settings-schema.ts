@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { fields, problem } from '../catalog/documents/fields.ts'
 import { catalog } from './catalog-schema.ts'
 import { listen, tag, tls } from './client-schema.ts'
+import { isolation } from './isolation-schema.ts'
 
 const {
   nonEmpty,
@@ -9,7 +10,6 @@ const {
   tenantName,
   poolMode,
   poolSize,
-  isolationLevel,
   pins,
   carriedSettings,
   ms,
@@ -51,6 +51,11 @@ const pool = z.strictObject({
   size: poolSize
     .default(20)
     .describe('Most server connections of one pool; each server user has a pool of its own.'),
+  serverLoginSize: poolSize
+    .default(2)
+    .describe(
+      'Most server connections of the pool of a tenant that has a `serverLogin`, in place of `size`: there are as many such pools as tenants.',
+    ),
   maxConnecting: z
     .int()
     .min(1)
@@ -213,14 +218,6 @@ const tenancy = z.strictObject({
     })
     .default('app.tenant_id')
     .describe('Postgres setting that holds the id of a `row` tenant, for policies to read.'),
-})
-
-const isolation = z.strictObject({
-  level: isolationLevel
-    .default('guarded')
-    .describe(
-      'What the isolation of tenants that share a database holds against: `convenience`, mistakes; `guarded`, also statements that would leave the tenant; `sealed`, hostile SQL.',
-    ),
 })
 
 const log = z.strictObject({

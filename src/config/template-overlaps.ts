@@ -42,6 +42,7 @@ function namesakeOf(
     [valueAt(value, ['schema']) ?? 'tenant_{tenant}', schema],
     [database, target.database],
     [valueAt(value, ['id']) ?? '{tenant}', tenant.id],
+    [valueAt(value, ['serverLogin', 'user']), target.user],
   ]
   const places = new Set(ownedPlaces(tenant))
   return written

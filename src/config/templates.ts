@@ -1,7 +1,7 @@
 import { RecordProblems } from '../catalog/documents/record-problems.ts'
 import { tenantSchema } from '../catalog/documents/record-schema.ts'
 import { reservedPlace } from '../catalog/documents/reserved-places.ts'
-import type { SettingPath } from '../catalog/documents/setting-path.ts'
+import { type SettingPath, valueAt } from '../catalog/documents/setting-path.ts'
 import { buildTenant, type TenantSurroundings } from '../catalog/documents/tenant-records.ts'
 import type { TemplateRecord, TenantRecord } from '../catalog/records.ts'
 import { parseTenantName, type TenantName } from '../tenancy/tenant-name.ts'
@@ -45,6 +45,12 @@ export function buildTemplate(
   if (reserved !== undefined) {
     const remedy = 'Write {tenant} where the name of the tenant belongs.'
     report.add([...path, 'name'], { message: `leads every tenant to ${reserved}`, remedy })
+  }
+  const login = valueAt(value, ['serverLogin', 'user'])
+  if (login !== undefined && !String(login).includes('{tenant}')) {
+    const remedy = 'Write {tenant} where the name of the tenant belongs.'
+    const message = 'would be the server login of every tenant'
+    report.add([...path, 'serverLogin', 'user'], { message, remedy })
   }
   const make = (name: TenantName) => makeTenant(name, filled(value, name), surroundings)
   return { record: { pattern, make }, path, value }

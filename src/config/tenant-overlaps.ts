@@ -36,7 +36,8 @@ export function checkOverlaps(tenants: readonly PlacedTenant[], report: ProblemR
 
 /** Keys of what a tenant has for itself: two tenants with the same one would see each other's data. */
 export function ownedPlaces(record: TenantRecord): readonly string[] {
-  return ownershipsOf({ record, path: [] }).map(({ key }) => key)
+  const keys = ownershipsOf({ record, path: [] }).map(({ key }) => key)
+  return record.hasOwnLogin ? [...keys, loginKey(record, record.target.user)] : keys
 }
 
 function ownershipsOf(tenant: PlacedTenant): Ownership[] {
@@ -63,8 +64,17 @@ function ownershipsOf(tenant: PlacedTenant): Ownership[] {
 }
 
 /** Those that sessions of the tenant may have; `null` stands for the clients' own. */
-function serverUsers({ target, users, serverUser }: TenantRecord): readonly (string | null)[] {
+export function serverUsers({
+  target,
+  users,
+  serverUser,
+}: TenantRecord): readonly (string | null)[] {
   return [serverUser === 'client' ? null : target.user, ...users.map(({ user }) => user)]
+}
+
+/** Logins are those of the whole cluster, in all of its databases. */
+export function loginKey({ target }: TenantRecord, user: string | null): string {
+  return JSON.stringify([target.host.toLowerCase(), target.port, 'login', user])
 }
 
 function checkExtraSchemas(

@@ -37,7 +37,7 @@ export class IdleServers {
     return index === -1 ? undefined : this.#servers.splice(index, 1)[0]
   }
 
-  /** The one that has been idle the longest, to be closed. */
+  /** The one that has been idle the longest. */
   get oldest(): ServerConnection | undefined {
     return this.#servers[0]
   }

@@ -1,3 +1,5 @@
+import type { ViolationKind } from '../tenancy/verification.ts'
+
 /** Why a server connection was given up. A metric label. */
 export type CloseReason =
   | 'idle'
@@ -8,6 +10,8 @@ export type CloseReason =
   | 'busy'
   /** The client made state that nothing undoes, such as a loaded library. */
   | 'indelible'
+  /** Its tenant had left its place in a way that no text showed. */
+  | 'violated'
   | 'lost'
   | 'linkFailed'
   | 'clientGone'
@@ -23,6 +27,8 @@ export interface PoolObserver {
   /** A session got a server connection after waiting `waitMs` (0 when one was free). */
   checkedOut(pool: string, waitMs: number): void
   checkoutRefused(pool: string, error: Error): void
+  /** A tenant had left its place: the server connection is closed. */
+  violated(tenant: string, kind: ViolationKind): void
 }
 
 /** Sees nothing: for tests, and for pools run on their own. */
@@ -32,4 +38,5 @@ export const blindPoolObserver: PoolObserver = {
   serverClosed() {},
   checkedOut() {},
   checkoutRefused() {},
+  violated() {},
 }

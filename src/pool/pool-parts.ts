@@ -1,7 +1,9 @@
 import type { Clock } from '../base/clock.ts'
+import type { ServerBudget } from '../limits/server-budget.ts'
 import type { OpenedServer } from '../server/open/login.ts'
 import type { ServerAddress } from '../server/server-errors.ts'
 import type { Link } from '../tenancy/link.ts'
+import type { TenantTokenSigner } from '../tenancy/tenant-token.ts'
 import type { PoolObserver } from './pool-observer.ts'
 import type { PoolOptions } from './pool-options.ts'
 
@@ -11,9 +13,13 @@ export interface PoolParts {
   readonly name: string
   readonly address: ServerAddress
   readonly options: PoolOptions
+  /** Holds the places of its connections, with those of other pools; `undefined`: only the size counts. */
+  readonly budget?: ServerBudget | undefined
   /** Opens a server connection: for one link alone, or in the pool's resting state. */
   readonly open: (home: Link | undefined) => Promise<OpenedServer>
   readonly observer: PoolObserver
+  /** Signs the tokens of sealed tenants; `undefined` where there are none. */
+  readonly signer: () => TenantTokenSigner | undefined
   readonly clock: Clock
   /** @defaultValue `Math.random` */
   readonly random?: () => number

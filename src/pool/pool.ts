@@ -1,37 +1,28 @@
-import { LRUCache } from 'lru-cache'
 import { Backoff } from '../base/backoff.ts'
 import type { ClockTimer } from '../base/clock.ts'
 import { ProxyError } from '../base/proxy-error.ts'
-import type { OpenedServer } from '../server/open/login.ts'
+import {
+  type BudgetMember,
+  type BudgetPlace,
+  type BudgetShare,
+  NO_BUDGET,
+} from '../limits/server-budget.ts'
 import type { ReplySink } from '../server/reply-sink.ts'
 import { ReportedSets } from '../server/reported-sets.ts'
-import { ServerConnection } from '../server/server-connection.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
 import { ServerLoginError, ServerUnreachableError } from '../server/server-errors.ts'
 import type { Link } from '../tenancy/link.ts'
+import { CancelHolds } from './cancel-holds.ts'
 import { endSink } from './end-sink.ts'
 import { fits, IdleServers } from './idle-servers.ts'
 import { Lease } from './lease.ts'
+import { newServer } from './new-server.ts'
 import { CheckoutTimeoutError, PoolDrainedError, WaitQueueFullError } from './pool-errors.ts'
 import type { CloseReason } from './pool-observer.ts'
 import type { PoolCounts, PoolParts } from './pool-parts.ts'
-import { homeKey, WaitQueue } from './wait-queue.ts'
+import { type ProvenLink, ProvenLinks } from './proven-links.ts'
+import { homeKey, type Opening, WaitQueue } from './wait-queue.ts'
 import type { Waiter } from './waiter.ts'
-
-/** Links that are remembered as proven; one more forgets the least used. */
-const MAX_PROVEN = 1000
-
-/** A link that has worked. Sessions with the same link share this one. */
-export interface ProvenLink {
-  readonly link: Link
-  /** ParameterStatus values that the server reported under it. */
-  readonly parameters: ReadonlyMap<string, string>
-  /**
-   * Values of the session under it, by name in lower case, in the server's own spelling: `65536`
-   * where the link says `64MB`. Without custom settings, of which the server keeps no list; empty
-   * when the server could not say.
-   */
-  readonly settings: ReadonlyMap<string, string>
-}
 
 /** Where a server connection stands. Every move goes through `Pool.#move`. */
 type Place = 'idle' | 'leased' | 'canceling' | 'resetting'
@@ -40,6 +31,8 @@ type Place = 'idle' | 'leased' | 'canceling' | 'resetting'
 interface Held {
   place: Place
   readonly idleSink: ReplySink
+  /** Its place in the budget of the server. */
+  readonly seat: BudgetPlace
 }
 
 /**
@@ -53,8 +46,8 @@ export class Pool {
   readonly #held = new Map<ServerConnection, Held>()
   readonly #idle = new IdleServers()
   readonly #waiters: WaitQueue
-  readonly #cancels = new Map<ServerConnection, number>()
-  readonly #proven = new LRUCache<string, ProvenLink>({ max: MAX_PROVEN })
+  readonly #cancels = new CancelHolds()
+  readonly #proven = new ProvenLinks()
   readonly #reportedSets = new ReportedSets()
   readonly #backoff: Backoff
   readonly #lender = {
@@ -62,8 +55,9 @@ export class Pool {
     giveUp: (server: ServerConnection, reason: CloseReason) => this.#giveUp(server, reason),
   }
   #size: number
-  /** Connections under way, by the key of the waiters whom they can serve. */
-  readonly #connecting = new Map<string, number>()
+  /** Connections under way. */
+  readonly #connecting = new Set<Opening>()
+  readonly #budget: BudgetShare
   #retryTimer: ClockTimer | undefined
   /** Why it lends no more, and closes what comes back. */
   #closing: 'drain' | 'changed' | undefined
@@ -78,6 +72,7 @@ export class Pool {
     const { backoffMinMs, backoffMaxMs } = parts.options
     const random = parts.random ?? Math.random
     this.#backoff = new Backoff({ minMs: backoffMinMs, maxMs: backoffMaxMs, random })
+    this.#budget = parts.budget?.join(this.#asMember()) ?? NO_BUDGET
   }
 
   /**
@@ -108,24 +103,19 @@ export class Pool {
    * a cancel request is on its way to it.
    */
   holdForCancel(server: ServerConnection): () => void {
-    this.#cancels.set(server, (this.#cancels.get(server) ?? 0) + 1)
-    let isHeld = true
-    return () => {
-      if (!isHeld) return
-      isHeld = false
-      this.#cancelEnded(server)
-    }
+    return this.#cancels.hold(server, () => {
+      if (this.#held.get(server)?.place === 'canceling') this.#recycle(server)
+    })
   }
 
   /** What is known of a link that has worked here before. */
   proven(link: Link): ProvenLink | undefined {
-    return this.#proven.get(link.key)
+    return this.#proven.of(link)
   }
 
   /** Remembers a link that works. */
   prove(proven: ProvenLink): ProvenLink {
-    this.#proven.set(proven.link.key, proven)
-    return proven
+    return this.#proven.add(proven)
   }
 
   counts(): PoolCounts {
@@ -133,7 +123,7 @@ export class Pool {
     for (const { place } of this.#held.values()) places[place] += 1
     return {
       ...places,
-      connecting: this.#connectingCount,
+      connecting: this.#connecting.size,
       waiting: this.#waiters.count,
       oldestWaitMs: this.#waiters.oldestWaitMs,
     }
@@ -188,7 +178,7 @@ export class Pool {
 
   #takeBack(server: ServerConnection): void {
     if (!server.isClean) {
-      this.#giveUp(server, 'busy')
+      this.#giveUp(server, faultOf(server, 'busy'))
       return
     }
     server.detach(this.#held.get(server)?.idleSink)
@@ -208,8 +198,8 @@ export class Pool {
     )
     const sink = endSink((reason) => {
       timer.cancel()
-      if (reason !== undefined || !this.#held.has(server)) {
-        this.#giveUp(server, 'lost')
+      if (reason !== undefined || server.isViolated || !this.#held.has(server)) {
+        this.#giveUp(server, faultOf(server, 'lost'))
         return
       }
       server.detach(this.#held.get(server)?.idleSink)
@@ -217,16 +207,6 @@ export class Pool {
     })
     server.attach(sink)
     server.write(server.beginReset())
-  }
-
-  #cancelEnded(server: ServerConnection): void {
-    const left = (this.#cancels.get(server) ?? 1) - 1
-    if (left > 0) {
-      this.#cancels.set(server, left)
-      return
-    }
-    this.#cancels.delete(server)
-    if (this.#held.get(server)?.place === 'canceling') this.#recycle(server)
   }
 
   /** Gives a clean connection to whoever waits longest, else lays it by. */
@@ -241,6 +221,10 @@ export class Pool {
       return
     }
     const next = this.#nextFor(server)
+    if (this.#budget.mustYield(this.#waiters.arrivalOf(next))) {
+      this.#giveUp(server, 'evicted')
+      return
+    }
     if (next === undefined) {
       this.#move(server, 'idle')
       server.idleSinceMs = nowMs
@@ -262,11 +246,13 @@ export class Pool {
   }
 
   #giveUp(server: ServerConnection, reason: CloseReason): void {
-    if (!this.#held.delete(server)) return
+    const held = this.#held.get(server)
+    if (held === undefined) return
+    this.#held.delete(server)
     this.#idle.remove(server)
     this.#cancels.delete(server)
-    server.close()
     this.#parts.observer.serverClosed(this.name, reason)
+    server.close(held.seat.leave())
     this.#grow()
   }
 
@@ -275,74 +261,76 @@ export class Pool {
     if (held !== undefined) held.place = place
   }
 
-  get #connectingCount(): number {
-    let count = 0
-    for (const ofKey of this.#connecting.values()) count += ofKey
-    return count
-  }
-
   /**
    * Opens connections for those who wait, as far as there is room. Idle connections that none of
    * them can use make room.
    */
   #grow(): void {
     for (;;) {
-      if (this.#waiters.count === 0 || this.#closing !== undefined || this.#retryTimer) return
-      const connecting = this.#connectingCount
-      const waiter = this.#waiters.firstUnserved(this.#connecting)
-      if (waiter === undefined || connecting >= this.#parts.options.maxConnecting) return
-      if (this.#held.size + connecting < this.#size) {
-        void this.#connect(waiter)
+      const waiter = this.#wanting()
+      if (waiter === undefined) return
+      if (this.#isFull) {
+        this.#evict()
         continue
       }
-      const { oldest } = this.#idle
-      if (oldest === undefined) return
-      this.#giveUp(oldest, 'evicted')
+      const seat = this.#budget.take(this.#waiters.arrivalOf(waiter) ?? 0)
+      if (seat === undefined) return
+      void this.#connect(waiter, seat)
     }
   }
 
-  async #connect(waiter: Waiter): Promise<void> {
+  #evict(): void {
+    const { oldest } = this.#idle
+    if (oldest !== undefined) this.#giveUp(oldest, 'evicted')
+  }
+
+  get #isFull(): boolean {
+    return this.#held.size + this.#connecting.size >= this.#size
+  }
+
+  /** For whom a connection would be opened now, if the budget has a place for it. */
+  #wanting(): Waiter | undefined {
+    if (this.#waiters.count === 0 || this.#closing !== undefined || this.#retryTimer) return
+    if (this.#connecting.size >= this.#parts.options.maxConnecting) return
+    if (this.#isFull && this.#idle.count === 0) return
+    return this.#waiters.firstUnserved(this.#connecting)
+  }
+
+  #asMember(): BudgetMember {
+    return {
+      nextArrival: () => this.#waiters.arrivalOf(this.#wanting()),
+      idleSinceMs: () => this.#idle.oldest?.idleSinceMs,
+      evict: () => this.#evict(),
+      grow: () => this.#grow(),
+    }
+  }
+
+  async #connect(waiter: Waiter, seat: BudgetPlace): Promise<void> {
     const { clock, open, observer } = this.#parts
     const home = waiter.mode === 'session' ? waiter.link : undefined
-    const key = homeKey(waiter)
-    this.#connecting.set(key, (this.#connecting.get(key) ?? 0) + 1)
+    const opening = { key: homeKey(waiter) }
+    this.#connecting.add(opening)
     const startedMs = clock.nowMs()
     try {
-      const opened = await open(home).finally(() => this.#connectEnded(key))
+      const opened = await open(home)
+      this.#connecting.delete(opening)
       this.#backoff.succeeded()
       observer.serverOpened(this.name, clock.nowMs() - startedMs)
-      this.#adopt(opened, home)
-      this.#grow()
+      const reportedSets = this.#reportedSets
+      this.#adopt(newServer(this.#parts, { opened, home, reportedSets }), seat)
     } catch (error) {
-      this.#connectFailed(error, key)
+      this.#connecting.delete(opening)
+      this.#connectFailed(error, opening.key)
+      seat.leave()?.()
     }
+    this.#grow()
   }
 
-  #connectEnded(key: string): void {
-    const left = (this.#connecting.get(key) ?? 1) - 1
-    if (left === 0) this.#connecting.delete(key)
-    else this.#connecting.set(key, left)
-  }
-
-  #adopt(opened: OpenedServer, home: Link | undefined): void {
-    const { options, address, clock, random = Math.random } = this.#parts
-    const { serverLifetimeMs, lifetimeJitter } = options
-    const lifetimeMs = serverLifetimeMs * (1 - random() * lifetimeJitter)
-    const expiresAtMs =
-      serverLifetimeMs === 0 ? Number.POSITIVE_INFINITY : clock.nowMs() + lifetimeMs
-    const server = new ServerConnection(opened, {
-      ...options,
-      address,
-      home,
-      reportedSets: this.#reportedSets,
-      expiresAtMs,
-    })
-    // A server that shuts down may say so right behind its greeting.
-    if (server.isClosed) throw new ServerUnreachableError(address, { reason: 'it hung up at once' })
+  #adopt(server: ServerConnection, seat: BudgetPlace): void {
     const idleSink = endSink((reason) => {
       if (reason !== undefined) this.#giveUp(server, 'lost')
     })
-    this.#held.set(server, { place: 'leased', idleSink })
+    this.#held.set(server, { place: 'leased', idleSink, seat })
     server.detach(idleSink)
     this.#offer(server)
   }
@@ -356,7 +344,6 @@ export class Pool {
     if (key !== '' && failure instanceof ServerLoginError && failure.isAboutSettings) {
       // What one client asked for is nobody else's fault: the others need not wait.
       for (const waiter of this.#waiters.takeOf(key)) this.#refuse(waiter, failure)
-      this.#grow()
       return
     }
     const isPermanent = failure instanceof ServerLoginError && failure.isPermanent
@@ -377,4 +364,8 @@ export class Pool {
     this.#parts.observer.checkoutRefused(this.name, error)
     waiter.refused(error)
   }
+}
+
+function faultOf({ isViolated }: ServerConnection, otherwise: CloseReason): CloseReason {
+  return isViolated ? 'violated' : otherwise
 }

@@ -6,6 +6,8 @@ import { tlsDigest } from '../server/open/tls-settings.ts'
 import { homeSettings, restingSettings } from '../tenancy/link.ts'
 import type { Setting } from '../tenancy/tenancy.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
+import type { TenantTokenSigner } from '../tenancy/tenant-token.ts'
+import { type BudgetCounts, Budgets } from './budgets.ts'
 import { Pool } from './pool.ts'
 import type { PoolObserver } from './pool-observer.ts'
 import type { PoolOptions } from './pool-options.ts'
@@ -15,6 +17,8 @@ export interface PoolsParts {
   /** Limits of a new pool; the size comes from the route. */
   options(): Omit<PoolOptions, 'size'>
   readonly observer: PoolObserver
+  /** Signs the tokens of sealed tenants; `undefined` where there are none. */
+  readonly signer: () => TenantTokenSigner | undefined
   readonly clock: Clock
 }
 
@@ -38,6 +42,7 @@ export class Pools {
   readonly #parts: PoolsParts
   readonly #byKey = new Map<string, PoolEntry>()
   readonly #byPool = new Map<Pool, PoolEntry>()
+  readonly #budgets = new Budgets()
 
   constructor(parts: PoolsParts) {
     this.#parts = parts
@@ -49,7 +54,11 @@ export class Pools {
     const entry = this.#byKey.get(key) ?? this.#add(key, route)
     entry.sessions += 1
     entry.isLeftBehind = false
-    entry.lastRoute = route
+    if (entry.lastRoute !== route) {
+      this.#budgets.enter(route)
+      this.#budgets.leave(entry.lastRoute)
+      entry.lastRoute = route
+    }
     entry.pool.size = route.pool.size
     return entry.pool
   }
@@ -104,12 +113,18 @@ export class Pools {
     return this.#byPool.size
   }
 
+  /** How full the budgets of servers are. */
+  budgets(): BudgetCounts[] {
+    return this.#budgets.all()
+  }
+
   /** Closes what has been idle or alive for too long, and forgets the pools left empty. */
   closeExpired(): void {
     for (const entry of this.#byPool.values()) {
       entry.pool.closeExpired()
       if (entry.sessions === 0 && entry.pool.isEmpty) this.#forget(entry)
     }
+    this.#budgets.forgetUnused()
   }
 
   drain(): void {
@@ -117,19 +132,21 @@ export class Pools {
   }
 
   #add(key: string, route: Route): PoolEntry {
-    const { observer, clock } = this.#parts
+    const { observer, signer, clock } = this.#parts
     const options = this.#parts.options()
     const { target } = route
     const pool = new Pool({
       name: poolName(route),
       address: target,
       options: { ...options, size: route.pool.size },
+      budget: this.#budgets.enter(route),
       open: (home) => {
         const settings = home === undefined ? restingSettings(route) : homeSettings(route, home)
         const startupParameters = settings.map(parameterOf)
         return openServer(target, { startupParameters, timeoutMs: options.connectTimeoutMs })
       },
       observer,
+      signer,
       clock,
     })
     const owner = ownerOf(route)
@@ -145,12 +162,12 @@ export class Pools {
     if (!entry.isLeftBehind || entry.sessions > 0) return
     if (this.#byKey.get(entry.key) === entry) this.#byKey.delete(entry.key)
     entry.pool.drain('changed')
-    if (entry.pool.isEmpty) this.#byPool.delete(entry.pool)
+    if (entry.pool.isEmpty) this.#forget(entry)
   }
 
   #forget(entry: PoolEntry): void {
     if (this.#byKey.get(entry.key) === entry) this.#byKey.delete(entry.key)
-    this.#byPool.delete(entry.pool)
+    if (this.#byPool.delete(entry.pool)) this.#budgets.leave(entry.lastRoute)
   }
 }
 
@@ -162,7 +179,10 @@ export function poolKey(route: Route): string {
   const { host, port, database, user } = target
   const tls = tlsDigest(target.tls)
   const credential = credentialDigest(target)
-  return JSON.stringify([host, port, database, user, credential, tls, owner, resting])
+  // A pool takes part in a budget for life, or never does.
+  const isBudgeted = route.serverBudget !== undefined
+  const login = [host, port, database, user, credential, tls]
+  return JSON.stringify([...login, owner, resting, isBudgeted])
 }
 
 function ownerOf({ tenancy, tenant }: Route): TenantName | undefined {

@@ -1,10 +1,12 @@
 import type { ProxyError } from '../base/proxy-error.ts'
 import type { ReplySink } from '../server/reply-sink.ts'
+import { SealBrokenError } from '../server/server-errors.ts'
 import type { FactsWanted } from '../server/session-facts.ts'
 import type { Link } from '../tenancy/link.ts'
 import { awaitLease } from './await-lease.ts'
 import type { Lease } from './lease.ts'
-import type { Pool, ProvenLink } from './pool.ts'
+import type { Pool } from './pool.ts'
+import type { ProvenLink } from './proven-links.ts'
 
 /**
  * Makes sure that a link works before any byte of a client depends on it, and learns what the
@@ -12,6 +14,7 @@ import type { Pool, ProvenLink } from './pool.ts'
  *
  * @returns The link, shared with every other session that has the same one.
  * @throws LinkFailedError - the server refused the link.
+ * @throws SealBrokenError - the tenant is to be sealed, and the server does not keep it apart.
  * @throws the errors of a checkout.
  */
 export async function proveLink(
@@ -32,6 +35,7 @@ export async function proveLink(
 }
 
 const ALL_SETTINGS: FactsWanted = { kinds: new Set(), settings: 'all', customSettings: [] }
+const UNANSWERED = 'the server could not say; is the SQL kit installed?'
 
 /** A link to be tried, for as long as somebody waits for it. */
 interface Trial {
@@ -53,18 +57,26 @@ function tryLink({ pool, link, signal }: Trial, lease: Lease): Promise<ProvenLin
     }
     signal.addEventListener('abort', giveUp)
     let settings: ReadonlyMap<string, string> = new Map()
-    const ask = () => server.write(server.beginAsk(ALL_SETTINGS))
+    let refutation: string | undefined
+    const { proof } = link
+    const ask = () => server.write(server.beginAsk({ ...ALL_SETTINGS, proof }))
     const sink: ReplySink = {
       replyBytes() {},
       linked: ask,
       factsTold(facts) {
         settings = facts?.settings ?? settings
+        if (proof !== undefined) refutation = facts === undefined ? UNANSWERED : facts.refutation
       },
       plansChanged() {},
       statementsDropped() {},
       drained() {},
       settled() {
         signal.removeEventListener('abort', giveUp)
+        if (refutation !== undefined) {
+          lease.discard('linkFailed')
+          reject(new SealBrokenError(link.tenantKey, refutation))
+          return
+        }
         resolve(pool.prove({ link, settings, parameters: server.parameters }))
         lease.release()
       },

@@ -6,12 +6,25 @@ export function homeKey({ link, mode }: Pick<Waiter, 'link' | 'mode'>): string {
   return mode === 'session' ? link.key : ''
 }
 
+/** A connection under way, and the key of the waiters whom it can serve. */
+export interface Opening {
+  readonly key: string
+}
+
+let lastArrival = 0
+
+interface Arrival {
+  /** Counted over all queues of this process: who came first has the lower one. */
+  readonly number: number
+  readonly sinceMs: number
+}
+
 /** Who waits for a server connection, first come first served. */
 export class WaitQueue {
   readonly #clock: Clock
   readonly #expired: (waiter: Waiter) => void
-  /** In order of arrival, with the time of it. */
-  readonly #waiters = new Map<Waiter, number>()
+  /** In order of arrival. */
+  readonly #waiters = new Map<Waiter, Arrival>()
   #timer: ClockTimer | undefined
   #timerDueMs = Number.POSITIVE_INFINITY
 
@@ -28,13 +41,14 @@ export class WaitQueue {
   /** How long the first one has waited, in ms. */
   get oldestWaitMs(): number {
     const [oldest] = this.#waiters.values()
-    return oldest === undefined ? 0 : this.#clock.nowMs() - oldest
+    return oldest === undefined ? 0 : this.#clock.nowMs() - oldest.sinceMs
   }
 
   add(waiter: Waiter): void {
-    const nowMs = this.#clock.nowMs()
-    this.#waiters.set(waiter, nowMs)
-    this.#watch(waiter.waitMs, nowMs)
+    const sinceMs = this.#clock.nowMs()
+    lastArrival += 1
+    this.#waiters.set(waiter, { number: lastArrival, sinceMs })
+    this.#watch(waiter.waitMs, sinceMs)
   }
 
   remove(waiter: Waiter): void {
@@ -47,11 +61,17 @@ export class WaitQueue {
     return first
   }
 
+  /** Tells who of several queues came first; `undefined` for nobody, or one that does not wait. */
+  arrivalOf(waiter: Waiter | undefined): number | undefined {
+    return waiter && this.#waiters.get(waiter)?.number
+  }
+
   /** Takes a waiter. */
   take(waiter: Waiter): { readonly waiter: Waiter; readonly waitedMs: number } {
-    const sinceMs = this.#waiters.get(waiter) ?? this.#clock.nowMs()
+    const nowMs = this.#clock.nowMs()
+    const { sinceMs } = this.#waiters.get(waiter) ?? { sinceMs: nowMs }
     this.#waiters.delete(waiter)
-    return { waiter, waitedMs: this.#clock.nowMs() - sinceMs }
+    return { waiter, waitedMs: nowMs - sinceMs }
   }
 
   /** The first that `isServed` says the connection at hand is for. */
@@ -61,8 +81,9 @@ export class WaitQueue {
   }
 
   /** The first for whom no connection is being opened yet. */
-  firstUnserved(connecting: ReadonlyMap<string, number>): Waiter | undefined {
-    const left = new Map(connecting)
+  firstUnserved(connecting: Iterable<Opening>): Waiter | undefined {
+    const left = new Map<string, number>()
+    for (const { key } of connecting) left.set(key, (left.get(key) ?? 0) + 1)
     for (const waiter of this.#waiters.keys()) {
       const key = homeKey(waiter)
       const served = left.get(key) ?? 0
@@ -95,13 +116,13 @@ export class WaitQueue {
     this.#timer = this.#clock.after(Math.max(1, dueMs - this.#clock.nowMs()), () => {
       this.#timerDueMs = Number.POSITIVE_INFINITY
       this.#expire()
-      for (const [waiter, since] of this.#waiters) this.#watch(waiter.waitMs, since)
+      for (const [waiter, { sinceMs }] of this.#waiters) this.#watch(waiter.waitMs, sinceMs)
     })
   }
 
   #expire(): void {
     const nowMs = this.#clock.nowMs()
-    for (const [waiter, sinceMs] of [...this.#waiters]) {
+    for (const [waiter, { sinceMs }] of [...this.#waiters]) {
       if (waiter.waitMs === 0 || nowMs - sinceMs < waiter.waitMs) continue
       this.#waiters.delete(waiter)
       this.#expired(waiter)

@@ -37,6 +37,7 @@ export function dialectOf(parameters: ReadonlyMap<string, string>): SqlDialect {
 /** Looks at what a client's statements may do to its session. */
 export class EffectsWatch {
   #policy: EffectsPolicy
+  readonly #guard: EffectsPolicy['refusal'] | undefined
   readonly #gatherer = new TurnEffectsGatherer()
   /** What was reset since the last query that restores. */
   #resets: Set<string> | 'all' | undefined
@@ -44,8 +45,10 @@ export class EffectsWatch {
   #parameters: ReadonlyMap<string, string> | undefined
   #dialect: SqlDialect = { backslashEscapes: false, hasUnsafeBytes: false }
 
-  constructor(policy: EffectsPolicy) {
+  /** @param guard - Keeps the client in its tenant's place. */
+  constructor(policy: EffectsPolicy, guard: EffectsPolicy['refusal'] | undefined) {
     this.#policy = policy
+    this.#guard = guard
   }
 
   /** Something else is to be done from now on; between two requests. */
@@ -67,12 +70,13 @@ export class EffectsWatch {
   }
 
   refusal(effects: StatementEffects | undefined): Buffer | undefined {
-    return effects === undefined ? undefined : this.#policy.refusal(effects)
+    if (effects === undefined) return undefined
+    return this.#guard?.(effects) ?? this.#policy.refusal(effects)
   }
 
   /** A statement with these effects is sent. */
   note(effects: StatementEffects | undefined): void {
-    if (effects === undefined) return
+    if (effects?.isLasting !== true) return
     this.#gatherer.add(effects)
     if (effects.resets === 'all') this.#resets = 'all'
     else if (effects.resets.length > 0 && this.#resets !== 'all') {

@@ -1,6 +1,7 @@
 import { ProxyError } from '../base/proxy-error.ts'
 import type { ReplySink } from '../server/reply-sink.ts'
-import type { LinkRequest, ServerConnection } from '../server/server-connection.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
+import type { LinkRequest } from '../server/server-connection-options.ts'
 import type { FactsWanted, SessionFacts } from '../server/session-facts.ts'
 import { mayEndTransaction } from '../sql/transaction-end.ts'
 import { parameterStatus } from '../wire/backend-messages.ts'

@@ -95,7 +95,7 @@ export class RequestStream implements FrameVisitor {
   constructor(roaming: Roaming | undefined, voice: TenantVoice) {
     this.#voice = voice
     if (roaming !== undefined) {
-      const watch = new EffectsWatch(roaming.effects)
+      const watch = new EffectsWatch(roaming.effects, voice.guard)
       this.#companions = { watch, scope: roaming.statements, names: undefined }
     }
     const attention = roaming === undefined ? KEEPING : MAPPING
@@ -242,7 +242,7 @@ export class RequestStream implements FrameVisitor {
     watch.note(effects)
     this.#closeLent(lent, server)
     if (
-      effects !== undefined &&
+      effects?.isLasting === true &&
       !MAY_COPY.test(bytes.toString('latin1', start, start + frameBytes))
     )
       this.#restore(companions)

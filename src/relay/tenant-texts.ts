@@ -1,7 +1,7 @@
 import type { PendingChange } from '../server/reply-ledger.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import { quoteIdentifier, quoteLiteral } from '../sql/quote.ts'
-import type { SqlText } from '../sql/scan/statement-effects.ts'
+import type { SqlText, StatementEffects } from '../sql/scan/statement-effects.ts'
 import { scanStatements } from '../sql/scan/statement-scan.ts'
 import { readTenantCommand, TENANT_SETTING } from '../sql/scan/tenant-command.ts'
 import { mayNameTenant } from '../sql/scan/tenant-mention.ts'
@@ -9,18 +9,23 @@ import type { TenantName } from '../tenancy/tenant-name.ts'
 import { cString, message } from '../wire/byte-writer.ts'
 import { FRAME_HEAD_BYTES, type Frame, type FrameFate } from '../wire/frame-stream.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
-import { dialectOf } from './effects-watch.ts'
+import { dialectOf, type EffectsPolicy } from './effects-watch.ts'
 import type { Passage } from './statement-frames.ts'
 
 /** No SQL: the server answers with a syntax error, which the client's refusal replaces. */
 export const REFUSED_TEXT = 'REFUSED BY PGUSHER'
 const NO_TYPES = Buffer.alloc(2)
 
-/** What a server connection is told in the proxy's name where a client speaks of its tenant. */
+/** What the proxy says where a client speaks of its tenant, or would leave it. */
 export interface TenantVoice {
   readonly tenant: TenantName
   /** The ErrorResponse for a change of tenant that is asked for where there can be none. */
   refusal(isInTransaction: boolean): Buffer
+  /**
+   * The ErrorResponse for a text that would lead the client out of its tenant's place; `undefined`
+   * lets it pass. Without the function no text does.
+   */
+  readonly guard: EffectsPolicy['refusal'] | undefined
 }
 
 /** A frame that goes in place of another. */
@@ -44,8 +49,12 @@ export function substitute(
     const sql = `SELECT ${quoteLiteral(voice.tenant)} AS ${quoteIdentifier(TENANT_SETTING)}`
     return { bytes: withText(frame, text, sql), change: undefined }
   }
-  const refusal = voice.refusal(transactionStatus !== 'idle')
-  return { bytes: withText(frame, text, REFUSED_TEXT), change: { undo() {}, refusal } }
+  return refuse(frame, voice.refusal(transactionStatus !== 'idle'))
+}
+
+/** What goes in place of a Query or a Parse that is refused. */
+function refuse(frame: Frame, refusal: Buffer): Substitute {
+  return { bytes: withText(frame, textOf(frame), REFUSED_TEXT), change: { undo() {}, refusal } }
 }
 
 /** Where the client keeps its server connection: `undefined` lets the frame pass. */
@@ -58,12 +67,25 @@ export function visitKept(
   if (code !== FrontendCode.query && code !== FrontendCode.parse) return undefined
   if (chunk.length - start < frameBytes) return undefined
   const text = textOf(frame)
-  if (!mayNameTenant(text)) return undefined
-  if (scanStatements(text, dialectOf(server.parameters))?.namesTenant !== true) return undefined
-  const { bytes, change } = substitute(frame, voice, server)
+  if (voice.guard === undefined && !mayNameTenant(text)) return undefined
+  const effects = scanStatements(text, dialectOf(server.parameters))
+  const other = effects === undefined ? undefined : otherFor(frame, effects, { server, voice })
+  if (other === undefined) return undefined
+  const { bytes, change } = other
   server.owe(code === FrontendCode.query ? 'query' : 'parse', change)
   frames.insert(bytes)
   return 'drop'
+}
+
+/** What goes in place of a text with these effects; `undefined` for the text itself. */
+function otherFor(
+  frame: Frame,
+  effects: StatementEffects,
+  { server, voice }: { readonly server: ServerConnection; readonly voice: TenantVoice },
+): Substitute | undefined {
+  if (effects.namesTenant) return substitute(frame, voice, server)
+  const refusal = voice.guard?.(effects)
+  return refusal === undefined ? undefined : refuse(frame, refusal)
 }
 
 /** The SQL of a whole Query or Parse; empty where it has no end. */

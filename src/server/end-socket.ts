@@ -13,3 +13,16 @@ export function endSocket(socket: Socket): void {
   socket.once('close', () => clearTimeout(timer))
   socket.destroySoon()
 }
+
+/** Ends a connection likewise, and calls `gone` once the other side has let go of it too. */
+export function awaitHangUp(socket: Socket, gone: () => void): void {
+  const timer = setTimeout(() => socket.destroy(), FAREWELL_MS)
+  timer.unref()
+  socket.once('close', () => {
+    clearTimeout(timer)
+    gone()
+  })
+  socket.end()
+  // What comes before its last word has to be read, or that is never seen.
+  socket.resume()
+}

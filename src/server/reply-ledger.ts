@@ -4,7 +4,8 @@ import { BackendCode } from '../wire/message-codes.ts'
 /**
  * What the server owes for one message that it was sent.
  *
- * `link`, `ask` and `restore` are queries of the proxy's own; `hiddenParse`, `hiddenClose`,
+ * `link`, `ask` and `restore` are queries of the proxy's own, `linkPart` what goes before the last
+ * of the messages that make up a link; `hiddenParse`, `hiddenClose`,
  * `hiddenTrial` (a Parse that may fail without harm) and `hiddenSync` are its messages among the
  * client's. Their replies are dropped.
  * `inventedClose` is a message of the client's that was not sent on: its
@@ -22,6 +23,7 @@ export type Owed =
   | 'sync'
   | 'copyEnd'
   | 'link'
+  | 'linkPart'
   | 'ask'
   | 'restore'
   | 'hiddenParse'
@@ -31,7 +33,7 @@ export type Owed =
   | 'inventedClose'
 
 /** A query of the proxy's own that stands apart from the client's. */
-export type OwnQuery = Extract<Owed, 'link' | 'ask'>
+export type OwnQuery = Extract<Owed, 'link' | 'linkPart' | 'ask'>
 
 /** Bookkeeping that was done when a message was sent, to be undone if the server skips it. */
 export interface PendingChange {
@@ -64,6 +66,7 @@ const PLAIN = {
   sync: { owed: 'sync', change: undefined },
   copyEnd: { owed: 'copyEnd', change: undefined },
   link: { owed: 'link', change: undefined },
+  linkPart: { owed: 'linkPart', change: undefined },
   ask: { owed: 'ask', change: undefined },
   restore: { owed: 'restore', change: undefined },
   hiddenParse: { owed: 'hiddenParse', change: undefined },
@@ -75,13 +78,13 @@ const PLAIN = {
 
 /** The entries that a reply of each type may settle or belong to; others are a surprise. */
 const EXPECTED = codeTable<readonly Owed[]>({
-  [BackendCode.parseComplete]: ['parse', 'hiddenParse', 'hiddenTrial'],
-  [BackendCode.bindComplete]: ['bind'],
-  [BackendCode.closeComplete]: ['close', 'hiddenClose'],
+  [BackendCode.parseComplete]: ['parse', 'hiddenParse', 'hiddenTrial', 'link', 'linkPart'],
+  [BackendCode.bindComplete]: ['bind', 'link', 'linkPart'],
+  [BackendCode.closeComplete]: ['close', 'hiddenClose', 'link', 'linkPart'],
   [BackendCode.parameterDescription]: ['describe'],
-  [BackendCode.rowDescription]: ['describe', 'query', 'link', 'ask'],
+  [BackendCode.rowDescription]: ['describe', 'query', 'link', 'linkPart', 'ask'],
   [BackendCode.noData]: ['describe'],
-  [BackendCode.commandComplete]: ['execute', 'query', 'link', 'ask', 'restore'],
+  [BackendCode.commandComplete]: ['execute', 'query', 'link', 'linkPart', 'ask', 'restore'],
   [BackendCode.emptyQueryResponse]: ['execute', 'query'],
   [BackendCode.portalSuspended]: ['execute'],
   [BackendCode.copyInResponse]: ['execute', 'query'],
@@ -94,6 +97,7 @@ const EXPECTED = codeTable<readonly Owed[]>({
     'sync',
     'hiddenSync',
     'link',
+    'linkPart',
     'ask',
     'restore',
   ],
@@ -110,11 +114,19 @@ const INTERMEDIATE: readonly number[] = [
 ]
 
 /** Entries that end only with ReadyForQuery. */
-const WHOLE_QUERIES: readonly Owed[] = ['query', 'functionCall', 'link', 'ask', 'restore']
+const WHOLE_QUERIES: readonly Owed[] = [
+  'query',
+  'functionCall',
+  'link',
+  'linkPart',
+  'ask',
+  'restore',
+]
 
 /** Entries that the client knows nothing of. */
 const HIDDEN: ReadonlySet<Owed> = new Set([
   'link',
+  'linkPart',
   'ask',
   'restore',
   'hiddenParse',
@@ -186,7 +198,7 @@ export class ReplyLedger {
   /** The proxy's own link or question, if that is what is being answered. */
   get own(): OwnQuery | undefined {
     const owed = this.#entries[this.#first]?.owed
-    return owed === 'link' || owed === 'ask' ? owed : undefined
+    return owed === 'link' || owed === 'linkPart' || owed === 'ask' ? owed : undefined
   }
 
   /** What to tell the client in place of the error that answers the first entry. */

@@ -13,7 +13,7 @@ import { STATEMENT_PREFIX } from './prepared-statements.ts'
 import type { OwnQuery } from './reply-ledger.ts'
 import { ReplyLedger } from './reply-ledger.ts'
 import type { ReportedSets } from './reported-sets.ts'
-import { FactsReader, type SessionFacts } from './session-facts.ts'
+import { FactsReader, readColumns, type SessionFacts } from './session-facts.ts'
 
 /** Asks for a whole frame, however long. */
 const WHOLE = 0xffff_ffff
@@ -51,10 +51,12 @@ const IGNORING = attentionTable({}, 0)
 
 /**
  * The first three letters of the command tags that tell of session state beyond settings: LISTEN,
- * PREPARE, DISCARD, DEALLOCATE. As numbers, for no string is made of a tag that is not among them.
+ * PREPARE, DISCARD, DEALLOCATE, and RESET, which takes a token away. As numbers, for no string is made of a tag that is not among them.
  */
 const STATE_TAGS: ReadonlySet<number> = new Set(
-  ['LIS', 'PRE', 'DIS', 'DEA'].map((letters) => Buffer.from(letters, 'latin1').readUIntBE(0, 3)),
+  ['LIS', 'PRE', 'DIS', 'DEA', 'RES'].map((letters) =>
+    Buffer.from(letters, 'latin1').readUIntBE(0, 3),
+  ),
 )
 
 /** Fields of an ErrorResponse: the routine behind "cached plan must not change result type". */
@@ -78,6 +80,8 @@ export interface ReplyListener {
   passed(bytes: Buffer): void
   /** The link was answered; `failure` holds the server's error fields if it failed. */
   linkAnswered(failure: ReadonlyMap<string, string> | undefined): void
+  /** The first row that answers a link. */
+  linkRow(columns: readonly (string | undefined)[]): void
   /** What was asked of the session was answered; `undefined` when the server could not say. */
   factsTold(facts: SessionFacts | undefined): void
   /** A plan no longer fits its tables: statements have to be prepared anew. */
@@ -104,6 +108,8 @@ export class ReplyStream implements FrameVisitor {
   /** What the server said against the proxy's own query. */
   #ownFailure: ReadonlyMap<string, string> | undefined
   #facts = new FactsReader()
+  /** No row has answered the link yet. */
+  #isFirstRow = false
 
   constructor(
     listener: ReplyListener,
@@ -156,11 +162,20 @@ export class ReplyStream implements FrameVisitor {
     this.#frames.attention = IGNORING
   }
 
-  /** Notes that a link, or a question about the session, was sent, before its bytes go out. */
-  expectOwn(owed: 'link' | 'ask'): void {
+  /** Notes that a link of so many messages was sent, before its bytes go out. */
+  expectLink(parts: number): void {
     this.#ownFailure = undefined
-    if (owed === 'ask') this.#facts = new FactsReader()
-    this.ledger.push(owed)
+    this.#isFirstRow = true
+    for (let part = 1; part < parts; part += 1) this.ledger.push('linkPart')
+    this.ledger.push('link')
+    this.#attend()
+  }
+
+  /** Notes that a question about the session was sent, before its bytes go out. */
+  expectAnswer(): void {
+    this.#ownFailure = undefined
+    this.#facts = new FactsReader()
+    this.ledger.push('ask')
     this.#attend()
   }
 
@@ -186,7 +201,7 @@ export class ReplyStream implements FrameVisitor {
     }
     if (this.#isServing) this.#insertInvented()
     // A client may be listening while its connection is asked something; behind a link it is not.
-    if (isAsynchronous(code)) return this.#isServing && this.ledger.own !== 'link' ? 'pass' : 'drop'
+    if (isAsynchronous(code)) return this.#isServing && !isOfLink(this.ledger.own) ? 'pass' : 'drop'
     if (code === BackendCode.commandComplete) this.#watchTag(frame)
     return this.#reply(frame)
   }
@@ -206,6 +221,8 @@ export class ReplyStream implements FrameVisitor {
     const own = this.ledger.own
     if (own !== undefined && code === BackendCode.dataRow) {
       if (own === 'ask') this.#facts.take(bodyOf(frame))
+      else if (this.#isFirstRow) this.#listener.linkRow(readColumns(bodyOf(frame)))
+      this.#isFirstRow = false
       return 'drop'
     }
     const refusal = code === BackendCode.errorResponse ? this.#error(frame, own) : undefined
@@ -226,7 +243,8 @@ export class ReplyStream implements FrameVisitor {
   #error(frame: Frame, own: OwnQuery | undefined): Buffer | undefined {
     const body = bodyOf(frame)
     if (own !== undefined) {
-      this.#ownFailure = readErrorFields(body)
+      // What fails behind it only says that the block has failed.
+      this.#ownFailure ??= readErrorFields(body)
       return undefined
     }
     if (tellsOfStatements(body)) this.#listener.plansChanged()
@@ -242,7 +260,7 @@ export class ReplyStream implements FrameVisitor {
     this.#status = status
     // What is answered next may be ours, too.
     this.#attend()
-    if (own === undefined) return
+    if (own === undefined || own === 'linkPart') return
     const failure = this.#ownFailure
     if (own === 'link') this.#listener.linkAnswered(failure)
     else this.#listener.factsTold(failure === undefined ? this.#facts.facts : undefined)
@@ -275,6 +293,10 @@ function isAsynchronous(code: number): boolean {
     code === BackendCode.noticeResponse ||
     code === BackendCode.notificationResponse
   )
+}
+
+function isOfLink(own: OwnQuery | undefined): boolean {
+  return own === 'link' || own === 'linkPart'
 }
 
 function bodyOf({ chunk, start, frameBytes }: Frame): Buffer {

@@ -1,51 +1,24 @@
 import type { Socket } from 'node:net'
 import type { Link } from '../tenancy/link.ts'
-import { linkQuery, mayHinder, resetQuery } from '../tenancy/link.ts'
+import { blockQuery, type LinkOrigin, mayHinder, resetMove } from '../tenancy/link.ts'
 import { query, terminate } from '../wire/frontend-messages.ts'
-import { endSocket } from './end-socket.ts'
+import { awaitHangUp, endSocket } from './end-socket.ts'
+import { LinkWriter, type WrittenLink } from './link-writer.ts'
 import type { LoginNotices, OpenedServer } from './open/login.ts'
+import { type HeldLink, PlaceWatch } from './place-watch.ts'
 import { PreparedStatements } from './prepared-statements.ts'
 import type { Owed, PendingChange } from './reply-ledger.ts'
 import type { ReplySink } from './reply-sink.ts'
 import type { TransactionStatus } from './reply-stream.ts'
 import { ReplyStream } from './reply-stream.ts'
-import type { ReportedSets } from './reported-sets.ts'
+import type { LinkRequest, ServerConnectionOptions } from './server-connection-options.ts'
 import type { ServerAddress } from './server-errors.ts'
 import { LinkFailedError, ServerLostError } from './server-errors.ts'
 import { type FactsWanted, factsQuery } from './session-facts.ts'
 
+type SentLink = Pick<WrittenLink, 'move' | 'parts'>
+
 let lastId = 0
-
-/** A link on its way to the server. */
-export interface LinkRequest {
-  /** To be written before the client's own bytes. */
-  readonly bytes: Buffer
-  /**
-   * Settings that another client made are in force until the link has undone them, and may make it
-   * fail: nothing of the client should follow before it is acknowledged, so that another
-   * connection can be tried.
-   */
-  readonly isRisky: boolean
-}
-
-/** Limits and marks of one server connection. */
-export interface ServerConnectionOptions {
-  /** Where it leads; for log messages. */
-  readonly address: ServerAddress
-  /** Most prepared statements held; PgBouncer's `max_prepared_statements`. */
-  readonly maxPreparedStatements: number
-  /** Most bytes of their texts. */
-  readonly maxPreparedBytes: number
-  /**
-   * The link that it was opened with, and falls back to when it is reset: it serves no other.
-   * `undefined` for one that is opened in the resting state.
-   */
-  readonly home: Link | undefined
-  /** Shared by all that a client may come to. */
-  readonly reportedSets: ReportedSets
-  /** When it must not be lent any more, on the pool's clock. */
-  readonly expiresAtMs: number
-}
 
 /**
  * One logged-in connection to Postgres. It knows what the server owes, in which transaction status
@@ -68,6 +41,8 @@ export class ServerConnection {
   readonly #socket: Socket
   readonly #replies: ReplyStream
   #sink: ReplySink | undefined
+  readonly #links: LinkWriter
+  readonly #place: PlaceWatch
   #link: Link | undefined
   #wanted: Link | undefined
   #isDirty = false
@@ -87,6 +62,9 @@ export class ServerConnection {
       options.maxPreparedStatements,
       options.maxPreparedBytes,
     )
+    this.#links = new LinkWriter(opened.processId, options.signer)
+    const user = opened.parameters.get('session_authorization')
+    this.#place = new PlaceWatch(user, options.violated)
     this.home = options.home
     this.notices = opened.notices
     this.#link = options.home
@@ -96,6 +74,7 @@ export class ServerConnection {
       {
         passed: (bytes) => this.#sink?.replyBytes(bytes),
         linkAnswered: (failure) => this.#linkAnswered(failure),
+        linkRow: (columns) => this.#place.answered(columns),
         factsTold: (facts) => this.#sink?.factsTold(facts),
         plansChanged: () => this.#sink?.plansChanged(),
         stateChanged: (tag) => this.#stateChanged(tag),
@@ -128,7 +107,8 @@ export class ServerConnection {
 
   /** ReadyForQuery `I` was the last word and nothing is owed: it may pass to somebody else. */
   get isClean(): boolean {
-    if (this.#isClosed || this.#isDistrusted || this.#replies.ledger.isDoubtful) return false
+    if (this.#isClosed || this.#isDistrusted || this.isViolated) return false
+    if (this.#replies.ledger.isDoubtful) return false
     return this.#replies.isSettled && this.transactionStatus === 'idle'
   }
 
@@ -190,6 +170,26 @@ export class ServerConnection {
     return this.#replies.ledger.isEnding
   }
 
+  /** Its tenant has left its place in a way that no text showed. */
+  get isViolated(): boolean {
+    return this.#place.isViolated
+  }
+
+  /** The server said what the settings of its session are, by name in lower case. */
+  verify(settings: ReadonlyMap<string, string>): void {
+    if (this.#heldLink !== undefined) this.#place.told(this.#heldLink, settings)
+  }
+
+  /** The server reported, behind a request, that the search path is another one. */
+  verifyPath(searchPath: string): void {
+    if (this.#heldLink !== undefined) this.#place.pathReported(this.#heldLink, searchPath)
+  }
+
+  /** Whether its tenant needs another token before its next request. */
+  get needsToken(): boolean {
+    return this.#link !== undefined && this.#links.needsToken(this.#link)
+  }
+
   /** Anything may have been done to it: it must be reset before it is used again. */
   markDirty(): void {
     this.#isDirty = true
@@ -200,15 +200,17 @@ export class ServerConnection {
    * `lost` with a `LinkFailedError`.
    */
   beginLink(wanted: Link): LinkRequest | undefined {
-    const sql = linkQuery(this.#link, wanted, this.#isDirty)
-    if (sql === undefined) {
+    const held = this.#heldLink
+    const written = this.#links.write(this.#origin, wanted)
+    if (written === undefined) {
       this.#link = wanted
       return undefined
     }
-    const isSameTenant = this.#link?.tenantKey === wanted.tenantKey
-    if (!isSameTenant || this.#isDirty) this.statements.clear()
-    const isRisky = this.#isDirty || mayHinder(this.#link)
-    return { bytes: this.#expectLink(wanted, sql), isRisky }
+    const { bytes, move } = written
+    const isRisky = move !== undefined && (this.#isDirty || mayHinder(this.#link))
+    if (move?.isReset === true) this.statements.clear()
+    this.#expectLink(wanted, written, held)
+    return { bytes, isRisky }
   }
 
   /**
@@ -223,7 +225,7 @@ export class ServerConnection {
 
   /** The question what the session on it holds. The sink hears `factsTold`, or `lost`. */
   beginAsk(wanted: FactsWanted): Buffer {
-    this.#replies.expectOwn('ask')
+    this.#replies.expectAnswer()
     return query(factsQuery(wanted))
   }
 
@@ -232,7 +234,11 @@ export class ServerConnection {
    */
   beginReset(): Buffer {
     this.statements.clear()
-    return this.#expectLink(this.home, resetQuery())
+    const held = this.#heldLink
+    this.#links.forgetToken()
+    const move = resetMove(this.#origin)
+    this.#expectLink(this.home, { move, parts: 1 }, held)
+    return query(blockQuery(move))
   }
 
   /** Notes that a message is about to be written, so that its reply is known when it comes. */
@@ -273,17 +279,21 @@ export class ServerConnection {
     this.#socket.resume()
   }
 
-  /** Ends it. Says goodbye where the server would listen, else cuts the line. */
-  close(): void {
-    if (this.#isClosed) return
+  /**
+   * Ends it. Says goodbye where the server would listen, else cuts the line.
+   *
+   * @param gone - Called once: when the server has hung up as well, or now where the line is cut.
+   */
+  close(gone?: () => void): void {
     const isPolite = this.isClean
-    this.#end()
-    if (!isPolite) {
-      this.#socket.destroy()
-      return
+    if (!this.#isClosed) {
+      this.#end()
+      if (isPolite) this.#socket.write(terminate())
+      else this.#socket.destroy()
     }
-    this.#socket.write(terminate())
-    endSocket(this.#socket)
+    if (!isPolite) gone?.()
+    else if (gone === undefined) endSocket(this.#socket)
+    else awaitHangUp(this.#socket, gone)
   }
 
   #listen(rest: Buffer): void {
@@ -317,14 +327,26 @@ export class ServerConnection {
     this.#sink?.linked()
   }
 
-  #expectLink(wanted: Link | undefined, sql: string): Buffer {
+  get #origin(): LinkOrigin {
+    const serverEncoding = this.parameters.get('server_encoding')
+    return { link: this.#link, isDirty: this.#isDirty, serverEncoding }
+  }
+
+  #expectLink(wanted: Link | undefined, sent: SentLink, held: HeldLink | undefined): void {
     this.#wanted = wanted
-    this.#replies.expectOwn('link')
-    return query(sql)
+    this.#place.leave(sent.move?.verified === undefined ? undefined : held)
+    this.#replies.expectLink(sent.parts)
+  }
+
+  get #heldLink(): HeldLink | undefined {
+    return this.#link && { link: this.#link, token: this.#links.token }
   }
 
   #stateChanged(tag: string): void {
     const isWhole = tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL'
+    // A token can't be put back by a text: its tenant gets another one with its next request.
+    if (tag === 'RESET' || tag === 'DISCARD ALL') this.#links.forgetToken()
+    if (tag === 'RESET') return
     // To deallocate one statement leaves nothing behind.
     if (tag !== 'DEALLOCATE') this.#isDirty = true
     if (!isWhole) return

@@ -12,6 +12,8 @@ export interface FactsWanted {
   readonly settings: readonly string[] | 'all'
   /** Settings with a prefix of their own, of which the server keeps no list. */
   readonly customSettings: readonly string[]
+  /** Of a link, see `Link.proof`. */
+  readonly proof?: string | undefined
 }
 
 /** What a server says of the session on it. */
@@ -20,6 +22,8 @@ export interface SessionFacts {
   readonly kinds: ReadonlySet<AskableKind>
   /** Settings that have a value of the session, by name in lower case. */
   readonly settings: ReadonlyMap<string, string>
+  /** What the proof that was asked for says against the link; `undefined` for nothing. */
+  readonly refutation: string | undefined
 }
 
 /** Asks whether there is any; each is one row or none. */
@@ -51,6 +55,11 @@ export function factsQuery(wanted: FactsWanted): string {
       `(SELECT ${quoteLiteral('custom')}, ${quoteLiteral(name)}, ${value} WHERE NOT ${isListed})`,
     )
   }
+  if (wanted.proof !== undefined) {
+    parts.push(
+      `(SELECT ${quoteLiteral('proof')}, '', proof FROM (SELECT ${wanted.proof} AS proof) AS asked WHERE proof IS NOT NULL)`,
+    )
+  }
   return parts.join(' UNION ALL ')
 }
 
@@ -67,9 +76,11 @@ function settingsPart(names: readonly string[] | 'all'): string {
 export class FactsReader {
   readonly #kinds = new Set<AskableKind>()
   readonly #settings = new Map<string, string>()
+  #refutation: string | undefined
 
   get facts(): SessionFacts {
-    return { kinds: this.#kinds, settings: this.#settings }
+    const refutation = this.#refutation
+    return { kinds: this.#kinds, settings: this.#settings, refutation }
   }
 
   /**
@@ -77,14 +88,19 @@ export class FactsReader {
    * @throws ProtocolViolationError - it has not the three columns that were asked for.
    */
   take(body: Buffer): void {
-    const reader = new ByteReader(body, 'DataRow')
-    const columns = Array.from({ length: reader.bytes(2).readUInt16BE() }, () => readColumn(reader))
-    const [source, name = '', value = ''] = columns
-    if (source === 'kind') this.#kinds.add(name as AskableKind)
+    const [source, name = '', value = ''] = readColumns(body)
+    if (source === 'proof') this.#refutation = value
+    else if (source === 'kind') this.#kinds.add(name as AskableKind)
     else if (source === 'setting') this.#settings.set(name, value)
     // A custom setting that was never set, or was reset, is NULL or empty.
     else if (value !== '') this.#settings.set(name, value)
   }
+}
+
+/** The values of a DataRow, NULL as `undefined`. */
+export function readColumns(body: Buffer): readonly (string | undefined)[] {
+  const reader = new ByteReader(body, 'DataRow')
+  return Array.from({ length: reader.bytes(2).readUInt16BE() }, () => readColumn(reader))
 }
 
 function readColumn(reader: ByteReader): string | undefined {

@@ -253,3 +253,20 @@ class InternalError extends ProxyError {
 export function foreseen(thrown: unknown): ProxyError {
   return thrown instanceof ProxyError ? thrown : new InternalError(thrown)
 }
+
+/**
+ * A function or a trigger changed what keeps the session in its tenant, and the server connection
+ * is closed for it, with the session's state on it.
+ */
+export class PlaceLeftError extends ProxyError {
+  override readonly code = 'ISOLATION_VIOLATED'
+  override readonly sqlState = SqlState.insufficientPrivilege
+  override readonly origin = 'client'
+  override readonly clientMessage = "the settings of the tenant were changed by the session's code"
+  override readonly hint =
+    'Functions may change search_path, the role and the tenant setting for themselves alone: in a SET clause of CREATE FUNCTION.'
+
+  constructor() {
+    super('code that a session ran left its tenant')
+  }
+}

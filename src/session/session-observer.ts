@@ -1,4 +1,5 @@
 import type { ProxyError } from '../base/proxy-error.ts'
+import type { GuardReason } from '../tenancy/guard.ts'
 import type { PinReason } from './kept-state.ts'
 
 /** What became of a change of tenant that a client asked for; a metric label. */
@@ -20,4 +21,6 @@ export interface SessionObserver {
   tenantSwitched(tenant: string, result: SwitchResult): void
   /** A client in transaction mode keeps its server connection from now on. */
   pinned(tenant: string, reason: PinReason): void
+  /** A statement was not run, as it would have led its tenant out of its place. */
+  guardRefused(tenant: string, reason: GuardReason): void
 }

@@ -29,7 +29,7 @@ export type SessionState =
       readonly kind: 'active'
       readonly lease: Lease
       /** Between two requests, the beginning of what may be one to the proxy. */
-      readonly held?: Buffer
+      readonly held?: Buffer | undefined
     }
   | {
       readonly kind: 'asking'
@@ -56,6 +56,16 @@ const NEXT_STATES = {
 
 export const IDLE: SessionState = { kind: 'idle', held: undefined }
 export const CLOSED: SessionState = { kind: 'closed' }
+
+/**
+ * Between two requests.
+ *
+ * @param lease - The server connection that is kept, if one is.
+ * @param held - The beginning of the next request.
+ */
+export function resting(lease: Lease | undefined, held?: Buffer): SessionState {
+  return lease === undefined ? { kind: 'idle', held } : { kind: 'active', lease, held }
+}
 
 /** Returns `next` if `from` may move there. */
 export function move(from: SessionState, next: SessionState): SessionState {

@@ -1,53 +1,44 @@
 // biome-ignore-all lint/style/noExcessiveLinesPerFile: one machine of states, whose moves are read together
 import type { Socket } from 'node:net'
 import type { ProxyError } from '../base/proxy-error.ts'
-import { cancelQuery } from '../cancel/cancel-query.ts'
 import type { PoolMode, Route, SessionTimeouts } from '../catalog/route.ts'
 import type { Lease } from '../pool/lease.ts'
-import type { CloseReason } from '../pool/pool-observer.ts'
 import type { Waiter } from '../pool/waiter.ts'
-import { type Relay, reportChanges } from '../relay/relay.ts'
-import type { RequestStream } from '../relay/request-stream.ts'
+import type { Relay } from '../relay/relay.ts'
 import { ServerLostError } from '../server/server-errors.ts'
 import type { SessionFacts } from '../server/session-facts.ts'
 import type { Link } from '../tenancy/link.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
-import { commandComplete, readyForQuery } from '../wire/backend-messages.ts'
-import { type Admission, roaming } from './admission.ts'
+import type { Admission } from './admission.ts'
 import { cancelAnswer } from './cancel-answer.ts'
+import { type ClientStep, idleStep, keptStep } from './client-step.ts'
 import { Deadline } from './deadline.ts'
 import { endClient } from './end-client.ts'
-import { errorAnswer } from './error-answer.ts'
 import type { Credential } from './follow/credential.ts'
-import { enterPlace } from './follow/enter-place.ts'
-import { Parting, type PartingKind } from './follow/parting.ts'
-import type { Residence } from './follow/residence.ts'
+import { Departure, type SessionEnd } from './follow/departure.ts'
+import type { Parting } from './follow/parting.ts'
 import { overdueOf } from './overdue.ts'
-import { requestReadiness } from './request-readiness.ts'
+import { QueryCancels } from './query-cancels.ts'
 import {
   CanceledError,
   foreseen,
-  QueryTimeoutError,
+  PlaceLeftError,
   SessionMovedError,
   ShutdownError,
 } from './session-errors.ts'
 import type { SessionParts } from './session-parts.ts'
-import { CLOSED, IDLE, isHolding, move, type SessionState } from './session-state.ts'
+import { CLOSED, IDLE, isHolding, move, resting, type SessionState } from './session-state.ts'
 import type { OpenSession } from './sessions.ts'
-import type { StateKeeper, TurnOutcome } from './state-keeper.ts'
-import { authorizeSwitch, type SwitchPermit } from './switch/authorize-switch.ts'
-import type { OwnRequest } from './switch/own-requests.ts'
+import type { StateKeeper } from './state-keeper.ts'
+import {
+  arrivalAnswer,
+  changeTenant,
+  refusalAnswer,
+  type SwitchFailure,
+} from './switch/change-tenant.ts'
+import type { SwitchRequest } from './switch/own-requests.ts'
 import { TenantSwitchFailedError } from './switch/switch-errors.ts'
-import { beginTenure, type Tenure } from './tenure.ts'
-
-/** Why a session ends: `error` is told to the client, `reason` to the pool. */
-interface End {
-  readonly error?: ProxyError
-  readonly reason: CloseReason
-}
-
-type ActiveState = Extract<SessionState, { readonly kind: 'active' }>
-type SwitchRequest = Extract<OwnRequest, { readonly kind: 'switch' }>
+import { Tenure } from './tenure.ts'
 
 const NOTHING = Buffer.alloc(0)
 
@@ -62,16 +53,13 @@ export class Session implements Waiter, OpenSession {
   readonly #socket: Socket
   readonly #parts: SessionParts
   readonly #deadline: Deadline
+  readonly #departure: Departure
+  readonly #cancels = new QueryCancels()
   /** What its login has led to: a change of tenant begins with this, and with nothing made since. */
   readonly #home: Admission
   #tenure: Tenure
   #cancelId = 0
   #state: SessionState = IDLE
-  #isDraining = false
-  /** The catalog ends it, or moved its tenant while it is in the middle of something. */
-  #parting: Parting | undefined
-  /** Cancel requests that are on their way to the server. */
-  #cancels = 0
   /** The running request met its time limit, and the server was asked to give it up. */
   #isOverdue = false
   /** The running request lost its server connection once before it was sent. */
@@ -82,8 +70,9 @@ export class Session implements Waiter, OpenSession {
     this.#socket = socket
     this.#parts = parts
     this.#home = admission
-    this.#tenure = beginTenure({ socket, listener: this }, admission, parts)
+    this.#tenure = new Tenure({ socket, listener: this }, admission, parts)
     this.#deadline = new Deadline(parts.clock, () => this.#expired())
+    this.#departure = new Departure(parts, (parting) => this.#graceOver(parting))
   }
 
   /**
@@ -124,7 +113,7 @@ export class Session implements Waiter, OpenSession {
   }
 
   get mode(): PoolMode {
-    return this.#admission.route.pool.mode
+    return this.#tenure.mode
   }
 
   get waitMs(): number {
@@ -153,7 +142,7 @@ export class Session implements Waiter, OpenSession {
     const state = this.#state
     this.#isOverdue = false
     this.#isSecondTry = false
-    if (state.kind === 'leaving' || this.#requests.isTerminated) {
+    if (state.kind === 'leaving' || this.#tenure.requests.isTerminated) {
       this.#close({ reason: 'clientGone' })
       return
     }
@@ -167,7 +156,7 @@ export class Session implements Waiter, OpenSession {
       return
     }
     this.#parts.observer.transactionEnded(this.tenant)
-    const end = this.#endBetweenTransactions(this.mode === 'session')
+    const end = this.#departure.betweenTransactions(this.mode === 'session')
     if (end !== undefined) this.#close(end)
     else if (this.mode === 'transaction') this.#transactionEnded(state.lease)
     else this.#deadline.set(this.#timeouts.idleClientMs)
@@ -179,7 +168,8 @@ export class Session implements Waiter, OpenSession {
     if (state.kind !== 'asking') return false
     this.#keeper.told(state.lease.server, state.wanted, facts)
     if (held.length === 0) return false
-    if (this.#isLeaving || this.#mayBeOwn(Buffer.concat(held))) {
+    const isLeaving = this.#departure.isNext(this.#keeper.isPinned) || state.lease.server.isViolated
+    if (isLeaving || this.#mayBeOwn(held)) {
       state.held.push(...held)
       return false
     }
@@ -210,46 +200,42 @@ export class Session implements Waiter, OpenSession {
       return
     }
     if (!isHolding(state)) return
-    const { pool, route, options } = this.#admission
-    this.#cancels += 1
     try {
-      const place = { target: route.target, pool, timeoutMs: options.cancelMs }
-      await cancelQuery(state.lease.server, place)
+      await this.#cancels.send(state.lease.server, this.#admission)
     } catch (error) {
       this.#warn('cancel not forwarded', String(error))
     } finally {
-      this.#cancels -= 1
       this.#askWhenSafe()
     }
   }
 
   /** The proxy shuts down: goes now if idle, else when the transaction is over. */
   drain(): void {
-    this.#isDraining = true
+    this.#departure.drain()
     if (this.#isFree) this.#close({ error: new ShutdownError(), reason: 'drain' })
   }
 
   follow(route: Route): void {
     // What was looked up for the tenant that it was in before is nothing to it.
     if (this.#state.kind === 'closed' || route.tenant !== this.tenant) return
-    const hearing = this.#residence.hear(route)
+    const hearing = this.#tenure.residence.hear(route)
     if (hearing === 'barred') {
       this.dismiss(new SessionMovedError('the server user is another one'))
       return
     }
     // What it was to end for is taken back.
-    if (this.#parting?.kind === 'revoked') this.#stay()
+    if (this.#departure.kind === 'revoked') this.#departure.withdraw()
     if (hearing === 'same') return
-    this.#stay()
+    this.#departure.withdraw()
     if (this.#isFree) this.#deadline.set(this.#timeouts.idleClientMs)
     this.#goAlong(hearing === 'elsewhere')
   }
 
   dismiss(error: ProxyError): void {
     const { kind } = this.#state
-    if (kind === 'closed' || this.#parting?.kind === 'revoked') return
+    if (kind === 'closed' || this.#departure.kind === 'revoked') return
     const isRunning = isHolding(this.#state) && !this.#isFree
-    if (isRunning) this.#part(error, 'revoked')
+    if (isRunning) this.#departure.begin(error, 'revoked')
     else this.#close({ error, reason: 'changed' })
   }
 
@@ -275,7 +261,9 @@ export class Session implements Waiter, OpenSession {
     const state = this.#state
     switch (state.kind) {
       case 'idle':
-        this.#request(state.held === undefined ? chunk : Buffer.concat([state.held, chunk]))
+      case 'active':
+        if (state.held === undefined) this.#work(chunk)
+        else this.#workOn(state.held, chunk)
         return
       case 'waiting':
       case 'moving':
@@ -283,9 +271,6 @@ export class Session implements Waiter, OpenSession {
       case 'crossing':
         state.requests.push(chunk)
         this.#socket.pause()
-        return
-      case 'active':
-        this.#takeActive(state, chunk)
         return
       case 'asking':
         this.#relay.request(chunk)
@@ -303,67 +288,60 @@ export class Session implements Waiter, OpenSession {
     this.#received(Buffer.concat(held))
   }
 
-  #takeActive({ lease, held }: ActiveState, chunk: Buffer): void {
-    if (held !== undefined) this.#move({ kind: 'active', lease })
-    this.#pass(this.#serveOwn(held === undefined ? chunk : Buffer.concat([held, chunk])))
+  /** The rest of a request may have come. */
+  #workOn(held: Buffer, chunk: Buffer): void {
+    this.#move(resting(this.#lease))
+    this.#work(Buffer.concat([held, chunk]))
+  }
+
+  /** Does what the client asks for, one request after the other. */
+  #work(bytes: Buffer): void {
+    let step = this.#stepOf(bytes)
+    while (step.kind === 'answer') {
+      this.#answer(step.reply)
+      step = this.#stepOf(step.rest)
+    }
+    const lease = this.#lease
+    switch (step.kind) {
+      case 'serve':
+        if (lease === undefined) this.#checkOut([step.bytes])
+        else this.#pass(step.bytes)
+        return
+      case 'switch':
+        void this.#switchTenant(step.request, step.rest)
+        return
+      case 'wait':
+        this.#move(resting(lease, step.held))
+        return
+      default:
+        this.#close({ reason: 'clientGone' })
+    }
+  }
+
+  #stepOf(bytes: Buffer): ClientStep {
+    const { own, requests, admission } = this.#tenure
+    if (this.#state.kind === 'idle') return idleStep(bytes, own, admission.options.requestBytes)
+    if (this.#isFree && requests.isBetweenFrames) return keptStep(bytes, own)
+    own.passed()
+    return { kind: 'serve', bytes }
   }
 
   /** In the course of a turn, or where the server connection is kept. */
   #pass(bytes: Buffer): void {
     if (bytes.length === 0) return
     this.#deadline.set(this.#timeouts.queryMs)
-    this.#relay.request(bytes)
+    const state = this.#state
+    const isBetween = this.#isFree && this.#tenure.requests.isBetweenFrames
+    if (state.kind === 'active' && isBetween && state.lease.server.needsToken) {
+      const { server } = state.lease
+      this.#relay.begin(server, server.beginLink(this.link), [bytes])
+    } else this.#relay.request(bytes)
     this.#leaveIfTerminated()
   }
 
-  #request(bytes: Buffer): void {
-    const readiness = requestReadiness(bytes, this.#admission.options.requestBytes)
-    if (readiness.kind === 'terminate') {
-      this.#close({ reason: 'clientGone' })
-      return
-    }
-    const request = readiness.from === 0 ? bytes : bytes.subarray(readiness.from)
-    if (readiness.kind === 'partial') {
-      this.#move({ kind: 'idle', held: request.length === 0 ? undefined : request })
-      return
-    }
-    const left = this.#serveOwn(request)
-    if (left === request) this.#checkOut([request])
-    else if (this.#state.kind === 'idle') this.#request(left)
-  }
-
-  /**
-   * Does what `bytes` ask of the proxy itself, if they begin with such requests.
-   *
-   * @returns What is left of them for the server.
-   */
-  #serveOwn(bytes: Buffer): Buffer {
-    const { own, requests } = this.#tenure
-    let left = bytes
-    while (left.length > 0) {
-      if (own.isOther(left) || !this.#isFree || !requests.isBetweenFrames) {
-        own.passed()
-        return left
-      }
-      const state = this.#state
-      if (state.kind === 'active' && own.isUnfinished(left)) {
-        this.#move({ kind: 'active', lease: state.lease, held: left })
-        return NOTHING
-      }
-      const request = own.read(left)
-      if (request === undefined) return left
-      left = left.subarray(request.bytes)
-      if (request.kind === 'switch') {
-        void this.#switchTenant(request, left)
-        return NOTHING
-      }
-      this.#answer(request.reply)
-    }
-    return left
-  }
-
-  #mayBeOwn(bytes: Buffer): boolean {
+  #mayBeOwn(held: readonly Buffer[]): boolean {
     const { own } = this.#tenure
+    const bytes = Buffer.concat(held)
     return own.isUnfinished(bytes) || own.read(bytes) !== undefined
   }
 
@@ -375,7 +353,7 @@ export class Session implements Waiter, OpenSession {
 
   #checkOut(requests: Buffer[]): void {
     this.#settle()
-    if (this.#residence.isAway) {
+    if (this.#tenure.residence.isAway) {
       void this.#moveWith(requests)
       return
     }
@@ -400,7 +378,7 @@ export class Session implements Waiter, OpenSession {
 
   /** In transaction mode: what the client made must follow it, or it must stay with that. */
   #transactionEnded(lease: Lease): void {
-    const wanted = this.#keeper.afterTurn(lease.server, this.#takeOutcome())
+    const wanted = this.#keeper.afterTurn(lease.server, this.#tenure.takeOutcome())
     if (wanted === undefined) {
       this.#keepOrRelease(lease)
       return
@@ -414,23 +392,18 @@ export class Session implements Waiter, OpenSession {
   /** A cancel that is still on its way is meant for the client's query: it must not hit ours. */
   #askWhenSafe(): void {
     const state = this.#state
-    if (state.kind !== 'asking' || this.#cancels > 0 || !state.lease.server.isSettled) return
+    if (state.kind !== 'asking' || this.#cancels.isUnderWay || !state.lease.server.isSettled) return
     this.#deadline.set(this.#admission.options.cancelMs)
     this.#relay.ask(state.wanted)
   }
 
-  #takeOutcome(): TurnOutcome {
-    return {
-      effects: this.#requests.takeEffects(),
-      changed: this.#relay.takeChangedParameters(),
-    }
-  }
-
   #keepOrRelease(lease: Lease): void {
     this.#deadline.set(this.#timeouts.idleClientMs)
-    const end = this.#endBetweenTransactions(this.#keeper.isPinned)
+    const end = this.#departure.betweenTransactions(this.#keeper.isPinned)
     if (end !== undefined) this.#close(end)
-    else if (!this.#keeper.isPinned) this.#release(lease)
+    else if (this.#keeper.isPinned && lease.server.isViolated) {
+      this.#close({ error: new PlaceLeftError(), reason: 'violated' })
+    } else if (!this.#keeper.isPinned) this.#release(lease)
     else if (this.#state.kind === 'asking') this.#move({ kind: 'active', lease })
     for (const reason of this.#keeper.takeNewPins()) {
       this.#parts.observer.pinned(this.tenant, reason)
@@ -443,42 +416,16 @@ export class Session implements Waiter, OpenSession {
     return state.kind === 'idle' || (state.kind === 'active' && state.lease.server.isClean)
   }
 
+  get #lease(): Lease | undefined {
+    return isHolding(this.#state) ? this.#state.lease : undefined
+  }
+
   get #admission(): Admission {
-    return this.#residence.admission
+    return this.#tenure.admission
   }
 
   get #timeouts(): SessionTimeouts {
-    return this.#residence.timeouts
-  }
-
-  /** It gives its server connection back before anything more is done: it goes, or goes elsewhere. */
-  get #isLeaving(): boolean {
-    const { isPinned } = this.#keeper
-    return (
-      this.#parting?.endsBetweenTransactions(isPinned) === true ||
-      (this.#parting?.kind === 'moved' && !isPinned)
-    )
-  }
-
-  /** Why it ends between two transactions; `isKeeping`: it would keep its server connection. */
-  #endBetweenTransactions(isKeeping: boolean): End | undefined {
-    if (this.#isDraining) return { error: new ShutdownError(), reason: 'drain' }
-    const parting = this.#parting
-    if (parting?.endsBetweenTransactions(isKeeping) !== true) return undefined
-    return { error: parting.error, reason: 'changed' }
-  }
-
-  #part(error: ProxyError, kind: PartingKind): void {
-    this.#stay()
-    const parting = new Parting(error, kind)
-    this.#parting = parting
-    const { clock, options } = this.#parts
-    parting.begin(options().changeGraceMs, clock, () => this.#graceOver(parting))
-  }
-
-  #stay(): void {
-    this.#parting?.withdraw()
-    this.#parting = undefined
+    return this.#tenure.timeouts
   }
 
   #graceOver({ kind, error }: Parting): void {
@@ -496,23 +443,15 @@ export class Session implements Waiter, OpenSession {
       this.#stopWaiting()
       this.#checkOut(state.requests)
     } else if (isHolding(state) && isElsewhere) {
-      this.#part(new SessionMovedError('it keeps its server connection'), 'moved')
+      this.#departure.begin(new SessionMovedError('it keeps its server connection'), 'moved')
     }
   }
 
   /** It holds no server connection: what it heard of its route comes into force. */
   #settle(): void {
     if (this.mode === 'session') return
-    if (this.#parting?.kind === 'moved') this.#stay()
-    const admission = this.#residence.settle()
-    if (admission !== undefined) this.#settleIn(admission)
-  }
-
-  /** @throws SettingRefusedError - what the client carries would leave its tenant here. */
-  #settleIn(admission: Admission): void {
-    this.#keeper.move(admission)
-    const roams = roaming(admission, this.#parts.statementTable)
-    if (roams !== undefined) this.#requests.move(roams)
+    if (this.#departure.kind === 'moved') this.#departure.withdraw()
+    this.#tenure.settle()
   }
 
   /** Enters the place that the tenant moved to, with requests to be done there. */
@@ -521,7 +460,7 @@ export class Session implements Waiter, OpenSession {
     this.#deadline.set(0)
     this.#move({ kind: 'moving', requests, attempt })
     try {
-      await this.#residence.enter(attempt.signal, (admission) => this.#settleIn(admission))
+      await this.#tenure.enter(attempt.signal)
       // Between its arrival and this line it may have been sent on, or away.
       if (attempt.signal.aborted) return
       this.#socket.resume()
@@ -533,69 +472,52 @@ export class Session implements Waiter, OpenSession {
 
   /** Changes to the tenant that the client asks for; `rest` came behind that. */
   async #switchTenant(request: SwitchRequest, rest: Buffer): Promise<void> {
-    const lease = isHolding(this.#state) ? this.#state.lease : undefined
+    const lease = this.#lease
     const attempt = new AbortController()
     const requests = rest.length === 0 ? [] : [rest]
     this.#deadline.set(0)
     this.#move({ kind: 'switching', lease, requests, attempt })
-    let permit: SwitchPermit | undefined
-    try {
-      const { tenant } = request.command
-      const wish = { tenant, home: this.#home, admission: this.#admission }
-      permit = await authorizeSwitch(wish, this.#parts)
-      attempt.signal.throwIfAborted()
-      if (lease !== undefined) this.#cross(lease, { kind: 'crossing', requests, attempt })
-      const place = await enterPlace(this.#parts, permit, attempt.signal)
-      if (attempt.signal.aborted) {
-        place.lease?.release()
-        this.#parts.pools.leave(place.pool)
-        throw attempt.signal.reason
-      }
-      const { route, credential, since } = permit
-      this.#arrive(request, { ...this.#home, route, credential, since, ...place })
-    } catch (error) {
-      permit?.withdraw()
-      this.#notSwitched(request, foreseen(error), permit !== undefined)
+    const { tenant } = request.command
+    const wish = { tenant, home: this.#home, admission: this.#admission }
+    const journey = {
+      signal: attempt.signal,
+      leave: () => this.#leaveFor({ kind: 'crossing', requests, attempt }),
+      arrive: (admission: Admission) => this.#attempt(() => this.#arrive(request, admission)),
     }
+    const failure = await changeTenant(wish, journey, this.#parts)
+    if (failure !== undefined) this.#notSwitched(request, failure)
   }
 
   /** What it did on its server connection is undone before anybody else gets that. */
-  #cross(lease: Lease, crossing: SessionState): void {
-    const outcome = this.#takeOutcome()
+  #leaveFor(crossing: SessionState): void {
+    const lease = this.#lease
+    if (lease === undefined) return
     this.#move(crossing)
-    this.#relay.end()
-    this.#giveBack(lease, 'busy', outcome)
+    this.#tenure.letGo(lease, 'busy')
   }
 
   /** Begins anew as a session of another tenant, and answers. */
-  #arrive({ command, before }: SwitchRequest, admission: Admission): void {
-    const { tenant: from, login } = this
+  #arrive(request: SwitchRequest, admission: Admission): void {
     const known = this.#relay.told
     const held = Buffer.concat('requests' in this.#state ? this.#state.requests : [])
-    this.#stay()
-    this.#residence.depart(false)
+    this.#departure.withdraw()
+    this.#tenure.residence.depart(false)
     this.#parts.sessions.moved(this, () => {
-      this.#tenure = beginTenure({ socket: this.#socket, listener: this }, admission, this.#parts)
+      this.#tenure = new Tenure({ socket: this.#socket, listener: this }, admission, this.#parts)
     })
-    const { tenant } = this
-    if (tenant !== from) this.#parts.tenantGate.leave(from)
-    const { lease, parameters } = admission
-    this.#move(lease === undefined ? IDLE : { kind: 'active', lease })
-    const news = reportChanges(known, parameters)
-    const done = [commandComplete(command.tag), readyForQuery('I')]
-    this.#answer(Buffer.concat([before, ...news, ...done]))
+    const { lease, since } = admission
+    this.#move(resting(lease))
+    this.#answer(arrivalAnswer(request, known, admission))
     if (lease !== undefined) this.#relay.join(lease.server)
-    this.#parts.observer.tenantSwitched(tenant, 'done')
-    this.#parts.logger.info('tenant switched', { session: this.id, login, from, tenant })
-    this.#parts.follower.admitted(this, admission.since)
+    this.#parts.follower.admitted(this, since)
     this.#goOn(held)
   }
 
   /** It may not go there, or can't: it stays where it is, if nothing of that is lost. */
-  #notSwitched({ before }: SwitchRequest, error: ProxyError, isPermitted: boolean): void {
+  #notSwitched(request: SwitchRequest, { error, result }: SwitchFailure): void {
     const state = this.#state
     if (state.kind !== 'switching' && state.kind !== 'crossing') return
-    this.#parts.observer.tenantSwitched(this.tenant, isPermitted ? 'failed' : 'refused')
+    this.#parts.observer.tenantSwitched(this.tenant, result)
     // What came behind it was meant for the other tenant.
     if (state.kind === 'crossing' || state.requests.length > 0) {
       this.#close({ error: new TenantSwitchFailedError(error), reason: 'busy' })
@@ -603,8 +525,8 @@ export class Session implements Waiter, OpenSession {
     }
     this.#warn('tenant not switched', error.message, error.code)
     const { lease } = state
-    this.#move(lease === undefined ? IDLE : { kind: 'active', lease })
-    this.#answer(Buffer.concat([before, errorAnswer(error, 'ERROR'), readyForQuery('I')]))
+    this.#move(resting(lease))
+    this.#answer(refusalAnswer(request, error))
     this.#attempt(() => {
       if (lease === undefined) this.#settle()
       this.#goOn(NOTHING)
@@ -613,7 +535,7 @@ export class Session implements Waiter, OpenSession {
 
   /** It has been answered in the server's place, and may be wanted elsewhere by now. */
   #goOn(held: Buffer): void {
-    const end = this.#endBetweenTransactions(isHolding(this.#state))
+    const end = this.#departure.betweenTransactions(isHolding(this.#state))
     if (end !== undefined) {
       this.#close(end)
       return
@@ -654,7 +576,7 @@ export class Session implements Waiter, OpenSession {
   /** The client said Terminate behind its requests: what it asked for before is still done. */
   #leaveIfTerminated(): void {
     const state = this.#state
-    if (state.kind !== 'active' || !this.#requests.isTerminated) return
+    if (state.kind !== 'active' || !this.#tenure.requests.isTerminated) return
     if (state.lease.server.isSettled) {
       this.#close({ reason: 'clientGone' })
       return
@@ -677,63 +599,38 @@ export class Session implements Waiter, OpenSession {
   }
 
   #expired(): void {
-    const timeouts = this.#timeouts
-    const overdue = overdueOf(this.#state, timeouts)
-    if (overdue.kind === 'query') this.#cancelOverdue(timeouts.queryMs)
-    else if (overdue.kind === 'client') this.#close({ error: overdue.error, reason: 'timeout' })
-  }
-
-  /** Asks the server to give the query up, so that the client keeps its session. */
-  #cancelOverdue(queryMs: number): void {
-    if (this.#isOverdue) {
-      this.#close({ error: new QueryTimeoutError(queryMs), reason: 'timeout' })
-      return
-    }
+    const overdue = overdueOf(this.#state, this.#timeouts, this.#isOverdue)
+    if (overdue.kind === 'client') this.#close({ error: overdue.error, reason: 'timeout' })
+    if (overdue.kind !== 'query') return
+    // The server is asked to give the query up, so that the client keeps its session.
     this.#isOverdue = true
-    this.#warn('query timeout', `ran for ${queryMs} ms`)
+    this.#warn('query timeout', `ran for ${this.#timeouts.queryMs} ms`)
     void this.cancel()
     this.#deadline.set(this.#admission.options.cancelMs)
   }
 
   /** The one way out. Whatever is not provably clean is closed. */
-  #close(end: End): void {
-    const state = this.#state
-    if (state.kind === 'closed') return
-    const isMidMessage = isHolding(state) && !state.lease.server.isOutputWhole
+  #close(end: SessionEnd): void {
+    if (this.#state.kind === 'closed') return
+    const lease = this.#lease
+    const isMidMessage = lease?.server.isOutputWhole === false
     this.#stopWaiting()
     this.#move(CLOSED)
     this.#deadline.stop()
-    this.#stay()
-    const outcome = this.#takeOutcome()
-    this.#relay.end()
-    if (isHolding(state)) this.#giveBack(state.lease, end.reason, outcome)
+    this.#departure.withdraw()
+    this.#tenure.letGo(lease, end.reason)
     this.#say(end.error, isMidMessage)
     this.#parts.sessions.remove(this)
-    this.#residence.depart(end.reason === 'changed')
+    this.#tenure.residence.depart(end.reason === 'changed')
     this.#parts.cancelKeys.revoke(this.#cancelId)
     this.#parts.tenantGate.leave(this.tenant)
     this.#parts.observer.closed(this.tenant, end.error)
-  }
-
-  #giveBack(lease: Lease, reason: CloseReason, outcome: TurnOutcome): void {
-    const { server } = lease
-    if (!server.isClean || !this.#requests.isBetweenFrames) lease.discard(reason)
-    else if (this.#keeper.left(server, outcome)) lease.release()
-    else lease.discard('indelible')
   }
 
   #say(error: ProxyError | undefined, isMidMessage: boolean): void {
     const isSayable = error instanceof ServerLostError ? error.isReportable : !isMidMessage
     if (error !== undefined) this.#warn('session ended', error.message, error.code)
     endClient(this.#socket, isSayable ? error : undefined)
-  }
-
-  get #residence(): Residence {
-    return this.#tenure.residence
-  }
-
-  get #requests(): RequestStream {
-    return this.#tenure.requests
   }
 
   get #relay(): Relay {

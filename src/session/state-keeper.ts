@@ -54,6 +54,8 @@ export class StateKeeper {
 
   /** @returns What has to be asked of the server; `undefined` when everything is known. */
   afterTurn(server: ServerConnection, { effects, changed }: TurnOutcome): FactsWanted | undefined {
+    this.#verifyPath(server, changed)
+    if (server.isViolated) return undefined
     const isKnown = this.#kept === undefined || !this.#kept.isUnknown
     if (effects === undefined && changed.size === 0 && isKnown) return undefined
     this.#kept ??= new KeptState(keepPolicy(this.#admission))
@@ -68,6 +70,11 @@ export class StateKeeper {
     const kept = this.#kept
     if (kept === undefined) return
     this.#isAsking = false
+    const { guard } = this.#admission.link
+    if (guard !== undefined && facts !== undefined && wanted.settings === 'all') {
+      server.verify(facts.settings)
+    }
+    if (server.isViolated) return
     kept.told(wanted, facts)
     if (kept.isPinned && this.#admission.route.pool.pins === 'refuse') {
       kept.unpin()
@@ -89,10 +96,17 @@ export class StateKeeper {
    * @returns Whether the connection can be used by others: it may hold what nothing undoes.
    */
   left(server: ServerConnection, { effects, changed }: TurnOutcome): boolean {
+    this.#verifyPath(server, changed)
     const isUnknown = this.#isAsking || effects !== undefined || changed.size > 0
     const isKept = this.#admission.route.pool.mode === 'session' || this.isPinned
     // What the client did to it was never undone, or never asked for.
     if (isUnknown || isKept) server.markDirty()
     return this.#kept?.isIndelible !== true
+  }
+
+  /** Postgres 18 reports it by itself. */
+  #verifyPath(server: ServerConnection, changed: ReadonlyMap<string, string>): void {
+    const searchPath = changed.get('search_path')
+    if (searchPath !== undefined) server.verifyPath(searchPath)
   }
 }

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../base/clock.ts'
 import type { CatalogObserver } from '../catalog/catalog-observer.ts'
 import type { PoolObserver } from '../pool/pool-observer.ts'
 import type { SessionObserver } from '../session/session-observer.ts'
+import { BudgetMetrics } from './budget-metrics.ts'
 import { CatalogMetrics } from './catalog-metrics.ts'
 import type { CatalogState } from './catalog-state.ts'
 import { packageVersion } from './package-version.ts'
@@ -22,6 +23,7 @@ export class Metrics {
   readonly #registry = new Registry()
   readonly #sessions = new SessionMetrics(this.#registry)
   readonly #pools = new PoolMetrics(this.#registry)
+  readonly #budgets = new BudgetMetrics(this.#registry)
   readonly #catalog: CatalogMetrics
   readonly #readGauges = proxyGauges(this.#registry)
   #state: ProxyState | undefined
@@ -71,6 +73,7 @@ export class Metrics {
   text(): Promise<string> {
     this.#sessions.read()
     this.#pools.read(this.#state?.pools() ?? [])
+    this.#budgets.read(this.#state?.budgets() ?? [])
     this.#catalog.read(this.#readCatalog?.())
     if (this.#state !== undefined) this.#readGauges(this.#state)
     return this.#registry.metrics()

@@ -102,7 +102,7 @@ function emptyTotals(): PoolTotals {
 }
 
 function observePools(registry: Registry, labels: PoolLabels): PoolObserver {
-  const { opened, failed, closed, refused } = poolCounters(registry)
+  const { opened, failed, closed, refused, violations } = poolCounters(registry)
   const openSeconds = new DurationHistogram({
     name: 'pgusher_server_open_seconds',
     help: 'Time to connect and log in to a server.',
@@ -131,6 +131,9 @@ function observePools(registry: Registry, labels: PoolLabels): PoolObserver {
     checkoutRefused(pool, error) {
       refused.inc({ pool: labels.of(pool).label, code: codeOf(error) })
     },
+    violated(_tenant, kind) {
+      violations.inc({ kind })
+    },
   }
 }
 
@@ -153,6 +156,12 @@ function poolCounters(registry: Registry) {
       name: 'pgusher_server_closed_total',
       help: 'Server connections given up, by reason.',
       labelNames: ['pool', 'reason'],
+      registers,
+    }),
+    violations: new Counter({
+      name: 'pgusher_isolation_violations_total',
+      help: 'Server connections closed because their tenant had left its place in a way that no text showed, by what was changed.',
+      labelNames: ['kind'],
       registers,
     }),
     refused: new Counter({

@@ -1,3 +1,4 @@
+import type { BudgetCounts } from '../pool/budgets.ts'
 import type { PoolCounts } from '../pool/pool-parts.ts'
 
 /** A pool as metrics see it. */
@@ -10,6 +11,7 @@ export interface WatchedPool {
 /** What is true of the proxy at this moment. Read at each scrape, so it should be cheap. */
 export interface ProxyState {
   pools(): Iterable<WatchedPool>
+  budgets(): Iterable<BudgetCounts>
   /** Logged-in sessions. */
   sessionCount(): number
   /** Client connections, logged in or not. */

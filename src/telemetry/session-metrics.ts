@@ -2,6 +2,7 @@ import { Counter, type Registry } from 'prom-client'
 import { AuthenticationFailedError, type AuthFailureReason } from '../auth/auth-errors.ts'
 import type { PinReason } from '../session/kept-state.ts'
 import type { SessionObserver, SwitchResult } from '../session/session-observer.ts'
+import type { GuardReason } from '../tenancy/guard.ts'
 import { DurationHistogram } from './duration-histogram.ts'
 
 const LOGIN_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -27,6 +28,16 @@ const PIN_REASONS: Readonly<Record<PinReason, 0>> = {
   advisoryLock: 0,
   load: 0,
   unknown: 0,
+}
+
+const GUARD_REASONS: Readonly<Record<GuardReason, 0>> = {
+  search_path: 0,
+  tenant_setting: 0,
+  role: 0,
+  session_authorization: 0,
+  unknown_setting: 0,
+  alter_role: 0,
+  hidden_name: 0,
 }
 
 const SWITCH_RESULTS: Readonly<Record<SwitchResult, 0>> = { done: 0, refused: 0, failed: 0 }
@@ -70,6 +81,9 @@ export class SessionMetrics {
       },
       pinned(_tenant, reason) {
         counters.pins.inc({ reason })
+      },
+      guardRefused(_tenant, reason) {
+        counters.guardRefusals.inc({ reason })
       },
     }
   }
@@ -132,7 +146,18 @@ function requestCounters(registry: Registry) {
     registers,
   })
   for (const reason of Object.keys(PIN_REASONS)) pins.inc({ reason }, 0)
-  return { authFailures, transactions, cancels, pins, switches: switchCounter(registers) }
+  return { authFailures, transactions, cancels, pins, ...statementCounters(registers) }
+}
+
+function statementCounters(registers: Registry[]) {
+  const guardRefusals = new Counter({
+    name: 'pgusher_guard_refusals_total',
+    help: 'Statements that were not run, as they would have led their tenant out of its place, by what they would have set.',
+    labelNames: ['reason'],
+    registers,
+  })
+  for (const reason of Object.keys(GUARD_REASONS)) guardRefusals.inc({ reason }, 0)
+  return { guardRefusals, switches: switchCounter(registers) }
 }
 
 function switchCounter(registers: Registry[]): Counter {

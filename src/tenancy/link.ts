@@ -1,7 +1,11 @@
 import { foldCase } from '../sql/fold-case.ts'
 import { quoteLiteral, quoteSettingName } from '../sql/quote.ts'
 import { formatSearchPath, parseSearchPath } from '../sql/search-path.ts'
+import { type GuardedPlace, guardedPlace } from './guarded-place.ts'
+import type { IsolationLevel } from './isolation.ts'
+import { sealProof } from './seal-proof.ts'
 import type { Setting, Tenancy } from './tenancy.ts'
+import { placeQuery } from './verification.ts'
 
 /** What has to be in force on a server connection while it acts for one client of one tenant. */
 export interface Link {
@@ -9,10 +13,23 @@ export interface Link {
   readonly key: string
   /** Tenant and version alone: equal tenant keys differ at most in the client's own settings. */
   readonly tenantKey: string
+  readonly tenant: string
+  /** What is verified when the connection passes on; `undefined` for nothing. */
+  readonly guard: GuardedPlace | undefined
+  /** For a signed token, which is made for each server connection. */
+  readonly token: TokenPlace | undefined
+  /** An expression that tells why the level `sealed` is not met, NULL if it is; see `sealProof`. */
+  readonly proof: string | undefined
   /** Put in force in this order: the tenant's place, its settings, its role. */
   readonly tenantSettings: readonly Setting[]
   /** The client's own settings, put in force last, with the rights of the role. */
   readonly clientSettings: readonly Setting[]
+}
+
+/** Where a token goes, and whose it is. */
+export interface TokenPlace {
+  readonly setting: string
+  readonly tenantId: string
 }
 
 /** What a tenant's record says about linking. */
@@ -20,6 +37,7 @@ export interface LinkSource {
   readonly tenant: string
   readonly version: number
   readonly tenancy: Tenancy
+  readonly isolation: IsolationLevel
   readonly settings: readonly Setting[]
   readonly role: string | undefined
 }
@@ -30,6 +48,10 @@ export function buildLink(source: LinkSource, clientSettings: readonly Setting[]
   return {
     key: linkKey(tenantKey, clientSettings),
     tenantKey,
+    tenant: source.tenant,
+    guard: guardedPlace(source),
+    token: tokenPlace(source),
+    proof: source.isolation === 'sealed' ? sealProof(source.tenancy) : undefined,
     tenantSettings: tenantSettings(source),
     clientSettings,
   }
@@ -93,29 +115,60 @@ const SESSION_RESET = [
 ]
 const RELEASE_LOCKS = 'pg_catalog.pg_advisory_unlock_all()'
 
-/**
- * The simple query that moves a server connection from `current` to `wanted`; `undefined` when it
- * is there already.
- *
- * It opens an explicit transaction block, so that a failing statement leaves a block that refuses
- * every later statement: bytes that were written behind it never run on a half-linked connection.
- *
- * @param current - `undefined` means the resting state.
- * @param isDirty - The connection may hold more than `current` says: it is reset first.
- */
-export function linkQuery(
-  current: Link | undefined,
-  wanted: Link,
-  isDirty: boolean,
-): string | undefined {
-  const isSameTenant = current?.tenantKey === wanted.tenantKey
+/** Where a server connection stands before it is moved. */
+export interface LinkOrigin {
+  /** `undefined` means the resting state. */
+  readonly link: Link | undefined
+  /** It may hold more than `link` says: it is reset first. */
+  readonly isDirty: boolean
+  /** Encoding of the database; `undefined` when the server did not say. */
+  readonly serverEncoding: string | undefined
+}
+
+/** What moves a server connection from one link to another. */
+export interface LinkMove {
+  /** To be run in one transaction block, none of them ends it. */
+  readonly statements: readonly string[]
+  /** Nothing that was on the connection is left. */
+  readonly isReset: boolean
+  /** What the first statement asks the connection about; `undefined` when it asks nothing. */
+  readonly verified: GuardedPlace | undefined
+}
+
+/** What moves a server connection to `wanted`; `undefined` when it is there already. */
+export function linkMove(origin: LinkOrigin, wanted: Link): LinkMove | undefined {
+  const { link: current, isDirty } = origin
   if (!isDirty && current?.key === wanted.key) return undefined
-  if (!isDirty && current !== undefined && isSameTenant) {
-    return settingsQuery(current, wanted)
+  if (!isDirty && current !== undefined && current.tenantKey === wanted.tenantKey) {
+    return { statements: settingsStatements(current, wanted), isReset: false, verified: undefined }
   }
   const settings = [...wanted.tenantSettings, ...wanted.clientSettings].map(setConfig)
-  if (!isDirty && current === undefined) return blockUnlessEmpty(settings)
-  return block([...SESSION_RESET, ...select([RELEASE_LOCKS, ...settings])])
+  if (isDirty || current !== undefined) return resetMove(origin, settings)
+  if (settings.length === 0) return undefined
+  return { statements: select(settings), isReset: false, verified: undefined }
+}
+
+/** What takes a server connection to its resting state, whatever was done to it. */
+export function resetMove(origin: LinkOrigin, settings: readonly string[] = []): LinkMove {
+  const verified = origin.link?.guard
+  const asked = verified === undefined ? [] : [placeQuery(verified, origin.serverEncoding)]
+  const statements = [...asked, ...SESSION_RESET, ...select([RELEASE_LOCKS, ...settings])]
+  return { statements, isReset: true, verified }
+}
+
+/**
+ * The simple query of a move. It opens an explicit transaction block, so that a failing statement
+ * leaves a block that refuses every later statement: bytes that were written behind it never run on
+ * a half-linked connection.
+ */
+export function blockQuery({ statements }: LinkMove): string {
+  return ['BEGIN', ...statements, 'COMMIT'].join('; ')
+}
+
+/** The block of a move in which something else is to be done: what comes before that, and behind. */
+export function openBlock({ statements }: LinkMove): readonly [before: string, behind: string] {
+  // A COMMIT alone would end a failed block: the SELECT before it is refused there.
+  return [['BEGIN', ...statements].join('; '), 'SELECT; COMMIT']
 }
 
 /** Time limits of a second or more; 0 is none. Without a unit they are in ms. */
@@ -128,11 +181,6 @@ export function mayHinder(current: Link | undefined): boolean {
     ({ name, value }) =>
       foldCase(name).endsWith('_timeout') && !HARMLESS_LIMIT.test(value.replaceAll(' ', '')),
   )
-}
-
-/** The simple query that takes a server connection to its resting state, whatever was done to it. */
-export function resetQuery(): string {
-  return block([...SESSION_RESET, ...select([RELEASE_LOCKS])])
 }
 
 /**
@@ -150,7 +198,7 @@ export function restoreQuery(link: Link, resets: readonly string[] | 'all'): str
 }
 
 /** From one client of a tenant to another: only the clients' own settings differ. */
-function settingsQuery(current: Link, wanted: Link): string {
+function settingsStatements(current: Link, wanted: Link): string[] {
   const present = new Map(current.clientSettings.map(({ name, value }) => [foldCase(name), value]))
   const kept = namesOf(wanted.clientSettings)
   const dropped = current.clientSettings.filter(({ name }) => !kept.has(foldCase(name)))
@@ -159,10 +207,10 @@ function settingsQuery(current: Link, wanted: Link): string {
   const changed = wanted.clientSettings.filter(
     ({ name, value }) => present.get(foldCase(name)) !== value,
   )
-  return block([
+  return [
     ...dropped.map(({ name }) => `RESET ${quoteSettingName(name)}`),
     ...select([...ofTenant, ...changed].map(setConfig)),
-  ])
+  ]
 }
 
 /** Postgres tells setting names apart without regard to case. */
@@ -182,11 +230,22 @@ function tenantSettings(source: LinkSource): Setting[] {
     case 'row':
       return [
         searchPath(tenancy.searchPath),
-        { name: tenancy.setting, value: tenancy.value },
+        ...(isSigned(source) ? [] : [{ name: tenancy.setting, value: tenancy.value }]),
         ...source.settings,
         ...role,
       ]
   }
+}
+
+/** Row policies of a sealed tenant ask for a token in place of the id. */
+function isSigned({ tenancy, isolation }: Pick<LinkSource, 'tenancy' | 'isolation'>): boolean {
+  return tenancy.strategy === 'row' && isolation === 'sealed'
+}
+
+function tokenPlace(source: LinkSource): TokenPlace | undefined {
+  const { tenancy } = source
+  if (tenancy.strategy !== 'row' || !isSigned(source)) return undefined
+  return { setting: tenancy.setting, tenantId: tenancy.value }
 }
 
 function searchPath(schemas: readonly string[]): Setting {
@@ -209,12 +268,4 @@ function setStatement({ name, value }: Setting): string {
 
 function select(expressions: readonly string[]): string[] {
   return expressions.length === 0 ? [] : [`SELECT ${expressions.join(', ')}`]
-}
-
-function blockUnlessEmpty(expressions: readonly string[]): string | undefined {
-  return expressions.length === 0 ? undefined : block(select(expressions))
-}
-
-function block(statements: readonly string[]): string {
-  return ['BEGIN', ...statements, 'COMMIT'].join('; ')
 }

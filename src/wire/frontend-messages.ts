@@ -1,10 +1,12 @@
-import { cString, int32, message, untypedPacket } from './byte-writer.ts'
+import { cString, int16, int32, message, untypedPacket } from './byte-writer.ts'
 import { FrontendCode } from './message-codes.ts'
 import { RequestCode } from './startup-packet.ts'
 import { ProtocolViolationError } from './wire-errors.ts'
 
 const PROTOCOL_3_0 = 3 << 16
 const END = Buffer.of(0)
+/** A list of nothing: types, formats. */
+const NONE = Buffer.alloc(2)
 /** Marks the name that a Close closes as a prepared statement's. */
 const STATEMENT = Buffer.from('S')
 
@@ -52,6 +54,24 @@ export function saslResponse(data: Buffer): Buffer {
 
 export function query(sql: string): Buffer {
   return message(FrontendCode.query, cString(sql))
+}
+
+/** A batch that runs one statement with values of its own: in no text that others could see. */
+export function boundStatement(name: string, sql: string, values: readonly string[]): Buffer {
+  const bytes = values.map((value) => Buffer.from(value, 'utf8'))
+  const parameters = bytes.flatMap((value) => [int32(value.length), value])
+  return Buffer.concat([
+    parse(name, Buffer.concat([cString(sql), NONE])),
+    message(
+      FrontendCode.bind,
+      cString(''),
+      cString(name),
+      ...[NONE, int16(values.length), ...parameters, NONE],
+    ),
+    message(FrontendCode.execute, cString(''), int32(0)),
+    closeStatement(name),
+    SYNC,
+  ])
 }
 
 /** @param tail - Everything after the statement's name and its NUL: the SQL and the types. */

@@ -33,6 +33,7 @@ export const ROUTE: Route = {
   serverUser: 'route',
   authQuery: undefined,
   tenancy: { strategy: 'database' },
+  hasOwnLogin: false,
   isolation: 'sealed',
   role: undefined,
   settings: [],

@@ -22,6 +22,7 @@ function tenant(name: string, changes: Partial<TenantRecord> = {}): TenantRecord
     serverUser: 'route',
     authQuery: undefined,
     tenancy: { strategy: 'row', searchPath: ['public'], setting: 'app.tenant_id', value: name },
+    hasOwnLogin: false,
     isolation: 'sealed',
     role: undefined,
     settings: [],

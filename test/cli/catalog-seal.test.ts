@@ -22,6 +22,12 @@ const ENVELOPES = [
     place: 'users.o.neil',
   },
   {
+    args: ['--tenant', 'hooli', '--place', 'serverLogin'],
+    kind: 'tenant',
+    name: 'hooli',
+    place: 'serverLogin',
+  },
+  {
     args: ['--server', 'shared', '--place', 'authQuery.url'],
     kind: 'server',
     name: 'shared',
@@ -76,6 +82,7 @@ const MISUSES = [
   ['--tenant', 'a', '--version', '1', '--place', 'url'],
   ['--server', 'a', '--version', '1', '--place', 'databaseUrl'],
   ['--tenant', 'a', '--version', '1', '--place', 'users.'],
+  ['--server', 'a', '--version', '1', '--place', 'serverLogin'],
   ['--tenant', 'a', '--version', '1', '--password', 'hush'],
   ['--tenant', 'a', '--write'],
 ]
@@ -127,6 +134,20 @@ const CASES: readonly SealCase[] = [
         users: { app: { user: 'x' } },
       })
       t.match(await seal([...users, '--remove']), { exitCode: 1, out: '' })
+    },
+  },
+  {
+    name: 'the server login of a tenant',
+    async test(t, seal, client) {
+      const place = ['--place', 'serverLogin', '--write']
+      t.match(await seal(['--tenant', 'acme', ...place], 'one'), { exitCode: 1, out: '' })
+      t.match(await seal(['--tenant', 'hooli', ...place], 'one'), {
+        exitCode: 0,
+        out: 'tenant hooli: serverLogin sealed with k1, secrets_version 1\n',
+      })
+      t.match(await openedRow(client, 'tenant', 'hooli'), {
+        serverLogin: { user: 'tenant_hooli', password: 'one' },
+      })
     },
   },
   {
@@ -201,7 +222,9 @@ for (const major of [15, 18] as const) {
       GRANT SELECT, UPDATE (secrets, secrets_version) ON pgusher.tenants, pgusher.servers TO tender;
       INSERT INTO pgusher.servers (name, url) VALUES ('shared', 'postgresql://pool@db/saas');
       INSERT INTO pgusher.tenants (name, strategy, database_url, users)
-        VALUES ('acme', 'database', 'postgresql://app@db/acme', '{"app":{"user":"x"}}')`)
+        VALUES ('acme', 'database', 'postgresql://app@db/acme', '{"app":{"user":"x"}}');
+      INSERT INTO pgusher.tenants (name, strategy, server, server_login)
+        VALUES ('hooli', 'schema', 'shared', '{"user":"tenant_hooli"}')`)
     const seal: Seal = (args, secret) =>
       runCommand(runSeal, [...config, ...args], secret === undefined ? [] : [secret])
     for (const { name, test } of CASES) t.test(name, (t) => test(t, seal, client))

@@ -16,7 +16,7 @@ const VERIFIER =
   'SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2RlZg==$EuUZMlVxBH2TH/LibOZcn+H1yhZkIhrjMV1b1x3hKvE=:Wu9ZkvrY++NfceeerhVX/0HZv3OJpjAHgXDomL5FEwY='
 const CONFIG = `
 logins:
-  - { user: app, password: '${SECRET}', tenants: [acme, globex, initech, umbrella] }
+  - { user: app, password: '${SECRET}', tenants: [acme, globex, initech, umbrella, vandelay] }
   - { user: own, password: '${VERIFIER}', tenants: [hooli] }
   - { user: narrow, password: '${SECRET}', tenants: [acme] }
 servers:
@@ -27,6 +27,7 @@ tenants:
   - { name: initech, strategy: row, server: shared, id: '42', pool: { mode: session } }
   - { name: hooli, strategy: database, databaseUrl: 'postgresql://unused@db/hooli', serverUser: client, replication: database }
   - { name: umbrella, strategy: schema, server: shared, status: suspended }
+  - { name: vandelay, strategy: schema, server: shared, serverLogin: { user: vandelay, password: '${SECRET}' }, isolation: { level: sealed } }
 `
 
 const directory = mkdtempSync(join(tmpdir(), 'pgusher-explain-'))
@@ -75,6 +76,7 @@ t.test('a tenant with a database of its own', async (t) => {
   t.match(of('database asked'), /^x /)
   t.equal(of('catalog'), 'tenant acme: found in file')
   t.equal(of('strategy'), 'database')
+  t.match(of('level'), /^sealed: /)
   t.equal(of('server'), 'db:5432/acme')
   t.equal(of('server user'), 'owner')
   t.equal(of('tls'), 'require')
@@ -100,6 +102,17 @@ t.test('a tenant of a shared server, with settings of the client', async (t) => 
   ].map((values) => `pg_catalog.set_config(${values}, false)`)
   t.equal(of('link'), `BEGIN; SELECT ${calls.join(', ')}; COMMIT`)
   t.match(of('pool shared'), /that server/)
+  t.match(of('level'), /^guarded: /)
+})
+
+t.test('a sealed tenant of a shared server, with a server login of its own', async (t) => {
+  const { of } = await tell('postgresql://app.vandelay@proxy/')
+  t.match(of('level'), /^sealed: Postgres itself refuses/)
+  t.equal(of('server'), '[fd00::1]:5433/saas')
+  t.equal(of('server user'), 'vandelay')
+  t.equal(of('pool'), 'vandelay@[fd00::1]:5433/saas'.replace(/[[\]]/g, ''))
+  t.equal(of('pool shared'), 'by nobody')
+  t.equal(of('pool size'), '2')
 })
 
 t.test('in session mode a connection is opened for the session', async (t) => {

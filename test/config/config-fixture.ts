@@ -16,6 +16,7 @@ export const SECRETS = {
   REPORTS_PASSWORD: 'reports secret',
   POOL_PASSWORD: 'p@ss/w%rd:?#',
   ACME_PASSWORD: 'acme',
+  GLOBEX_PASSWORD: 'globex',
 }
 export const SHARED = "servers: { shared: { url: 'postgresql://pool:x@db/saas' } }\n"
 

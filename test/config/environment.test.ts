@@ -44,6 +44,8 @@ const OTHER_VALUES: Readonly<Record<string, string>> = {
   'tenancy.tag.user': '{tenant}/{user}',
   'tenancy.tag.database': '{tenant}',
   'tenancy.setting': 'my.tenant',
+  'isolation.level': 'convenience',
+  'isolation.keys': JSON.stringify([{ id: 'one', key: Buffer.alloc(32).toString('base64') }]),
   'log.level': 'warn',
   'catalog.postgres.url': 'postgresql://u@h/d',
   'catalog.postgres.query': 'SELECT $1',

@@ -42,6 +42,7 @@ export function linkOf(tenant: string, settings: Readonly<Record<string, string>
     tenant,
     version: 1,
     tenancy: { strategy: 'schema', searchPath: [tenant], setting: 'app.tenant_id' },
+    isolation: 'convenience',
     settings: [],
     role: undefined,
   } as const
@@ -104,7 +105,9 @@ export class PoolRig {
         serverClosed: (_pool, reason) => this.events.push(`closed ${reason}`),
         checkedOut: (_pool, waitMs) => this.events.push(`out ${waitMs}`),
         checkoutRefused: (_pool, error) => this.events.push(`refused ${codeOf(error)}`),
+        violated: (tenant, kind) => this.events.push(`violated ${tenant} ${kind}`),
       },
+      signer: () => undefined,
       ...parts,
     })
   }

@@ -43,6 +43,7 @@ const ROUTE: Route = {
   serverUser: 'route',
   authQuery: undefined,
   tenancy: { strategy: 'schema', searchPath: ['acme'], setting: 'app.tenant_id' },
+  hasOwnLogin: false,
   isolation: 'guarded',
   role: undefined,
   settings: [],
@@ -70,6 +71,7 @@ function rig(): Pools {
   return new Pools({
     options: () => OPTIONS,
     observer: blindPoolObserver,
+    signer: () => undefined,
     clock: new FakeClock(),
   })
 }

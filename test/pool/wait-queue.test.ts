@@ -59,11 +59,10 @@ t.test('tells who came first of those for whom nothing is under way', async (t) 
     ],
   ]
   for (const [underWay, expected] of rows) {
-    const connecting = new Map(underWay)
+    const connecting = underWay.flatMap(([key, count]) => Array(count).fill({ key }))
     t.equal(queue.firstUnserved(connecting), expected)
-    t.strictSame([...connecting], underWay, 'what is under way is left as it is')
   }
-  t.equal(queueOf().firstUnserved(new Map()), undefined)
+  t.equal(queueOf().firstUnserved([]), undefined)
 })
 
 t.test('finds the first that a connection can serve, and leaves it there', async (t) => {

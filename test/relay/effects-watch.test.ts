@@ -15,7 +15,7 @@ function effectsOf(text: string) {
   return scanStatements({ bytes, start: 0, end: bytes.length }, dialect)
 }
 
-const watching = () => new EffectsWatch({ link: LINK, refusal: () => undefined })
+const watching = () => new EffectsWatch({ link: LINK, refusal: () => undefined }, undefined)
 
 t.test('what was reset is restored, each once', async (t) => {
   const rows = [
@@ -92,7 +92,21 @@ t.test('text is read as the server of the moment reads it', async (t) => {
 })
 
 t.test('asks whether a statement may run, if it does anything', async (t) => {
-  const watch = new EffectsWatch({ link: LINK, refusal: () => REFUSAL })
+  const watch = new EffectsWatch({ link: LINK, refusal: () => REFUSAL }, undefined)
   t.equal(watch.refusal(undefined), undefined)
   t.equal(watch.refusal(effectsOf('listen a')), REFUSAL)
+})
+
+t.test('asks the guard first', async (t) => {
+  const guarded = Buffer.from('never')
+  const policy = { link: LINK, refusal: () => REFUSAL }
+  const watch = new EffectsWatch(policy, ({ makes }) => (makes.has('set') ? guarded : undefined))
+  t.equal(watch.refusal(effectsOf('set a = 1')), guarded)
+  t.equal(watch.refusal(effectsOf('listen a')), REFUSAL)
+})
+
+t.test('what ends with its transaction is nothing to be noted', async (t) => {
+  const watch = watching()
+  watch.note(effectsOf('set local a = 1'))
+  t.equal(watch.takeTurn(), undefined)
 })

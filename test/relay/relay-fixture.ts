@@ -21,6 +21,7 @@ export const VOICE: TenantVoice = {
       code: isInTransaction ? '25001' : '0A000',
       message: 'not here',
     }),
+  guard: undefined,
 }
 
 /** A client, its relay, and the server connections that it gets in turn. */

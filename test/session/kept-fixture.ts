@@ -50,7 +50,7 @@ export function factsOf(
 ): SessionFacts {
   // The server always knows that one.
   const all = { session_authorization: 'pool', ...settings }
-  return { kinds: new Set(kinds), settings: new Map(Object.entries(all)) }
+  return { kinds: new Set(kinds), settings: new Map(Object.entries(all)), refutation: undefined }
 }
 
 /** What is asked, in an order of its own. */

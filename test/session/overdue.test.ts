@@ -55,5 +55,12 @@ const ROWS: readonly { state: SessionState; expects: object }[] = [
 
 for (const { state, expects } of ROWS) {
   const status = isHolding(state) ? state.lease.server.transactionStatus : ''
-  t.test(`${state.kind} ${status}`, async (t) => t.match(overdueOf(state, TIMEOUTS), expects))
+  t.test(`${state.kind} ${status}`, async (t) => {
+    t.match(overdueOf(state, TIMEOUTS, false), expects)
+  })
 }
+
+t.test('a query that was asked to end, and has not', async (t) => {
+  const error = { code: 'QUERY_TIMEOUT' }
+  t.match(overdueOf(holding('active', 'busy'), TIMEOUTS, true), { kind: 'client', error })
+})

@@ -35,7 +35,12 @@ function rig(route: Route = ACME) {
     backoffMinMs: 100,
     backoffMaxMs: 1_000,
   }
-  const pools = new Pools({ options: () => options, observer: blindPoolObserver, clock })
+  const pools = new Pools({
+    options: () => options,
+    observer: blindPoolObserver,
+    signer: () => undefined,
+    clock,
+  })
   const pool = pools.enter(route)
   const parameters = new Map([['client_encoding', 'UTF8']])
   const parts = { ...placeOf(route), pool, parameters, settings: new Map() }

@@ -2,10 +2,8 @@ import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import type { OpenedServer } from '../../src/server/open/login.ts'
 import { ReportedSets } from '../../src/server/reported-sets.ts'
-import {
-  ServerConnection,
-  type ServerConnectionOptions,
-} from '../../src/server/server-connection.ts'
+import { ServerConnection } from '../../src/server/server-connection.ts'
+import type { ServerConnectionOptions } from '../../src/server/server-connection-options.ts'
 import { readyForQuery } from '../../src/wire/backend-messages.ts'
 import { cString, int32, message } from '../../src/wire/byte-writer.ts'
 import { BackendCode } from '../../src/wire/message-codes.ts'
@@ -18,6 +16,10 @@ export class FakeServer extends EventEmitter {
   readonly written: Buffer[] = []
   isDestroyed = false
   isPaused = false
+  /** It hangs up when a test says so, not as soon as the proxy does. */
+  lingers = false
+  /** The proxy has hung up. */
+  isEnded = false
   /** What `write` answers. */
   isWelcome = true
   bytesRead = 0
@@ -48,6 +50,8 @@ export class FakeServer extends EventEmitter {
       maxPreparedStatements: 10,
       maxPreparedBytes: 1_000_000,
       home: undefined,
+      signer: () => undefined,
+      violated() {},
       reportedSets: new ReportedSets(),
       expiresAtMs: Number.POSITIVE_INFINITY,
       ...options,
@@ -103,6 +107,11 @@ export class FakeServer extends EventEmitter {
   }
 
   setTimeout(): void {}
+
+  end(): void {
+    this.isEnded = true
+    if (!this.lingers) this.destroy()
+  }
 
   destroySoon(): void {
     this.destroy()

@@ -45,6 +45,7 @@ function drivable() {
   }
   metrics.watch({
     pools: () => [{ name: 'a', counts: () => counts }],
+    budgets: () => [{ server: 'db:5432', used: 1, max: 2 }],
     sessionCount: () => 1,
     clientCount: () => 1,
     isDraining: () => false,

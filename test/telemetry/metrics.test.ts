@@ -24,6 +24,7 @@ function pool(name: string, counts: Partial<PoolCounts> = {}): WatchedPool {
 function state(parts: Partial<ProxyState> = {}): ProxyState {
   return {
     pools: () => [],
+    budgets: () => [],
     sessionCount: () => 0,
     clientCount: () => 0,
     isDraining: () => false,

@@ -13,6 +13,7 @@ const SOURCE: LinkSource = {
   tenant: 'acme',
   version: 1,
   tenancy: { strategy: 'schema', searchPath: ['acme', 'ext'], setting: 'app.tenant_id' },
+  isolation: 'convenience',
   settings: [{ name: 'Jit', value: 'off' }],
   role: 'reader',
 }

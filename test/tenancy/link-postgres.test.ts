@@ -1,15 +1,19 @@
 import { Client } from 'pg'
 import t, { type Test } from 'tap'
-import { buildLink, type Link, linkQuery, restingSettings } from '../../src/tenancy/link.ts'
+import { buildLink, type Link, restingSettings } from '../../src/tenancy/link.ts'
 import type { Setting, Tenancy } from '../../src/tenancy/tenancy.ts'
 import { type PostgresServer, sql, startPostgres } from '../support/postgres.ts'
+import { linkQuery } from './link-fixture.ts'
 
 const SETTING = 'app.tenant_id'
 const OUTSIDER = 'select current_user::text'
 
 function schemaLink(tenant: string, settings: readonly Setting[] = []): Link {
   const tenancy: Tenancy = { strategy: 'schema', searchPath: [tenant], setting: SETTING }
-  return buildLink({ tenant, version: 1, tenancy, settings, role: `role_${tenant}` }, [])
+  return buildLink(
+    { tenant, version: 1, tenancy, isolation: 'convenience', settings, role: `role_${tenant}` },
+    [],
+  )
 }
 
 const acme = schemaLink('acme')

@@ -1,6 +1,7 @@
 import t from 'tap'
-import { buildLink, type LinkSource, linkQuery, restingSettings } from '../../src/tenancy/link.ts'
+import { buildLink, type LinkSource, restingSettings } from '../../src/tenancy/link.ts'
 import type { Tenancy } from '../../src/tenancy/tenancy.ts'
+import { linkQuery } from './link-fixture.ts'
 
 const SETTING = 'app.tenant_id'
 const SCHEMA: Tenancy = { strategy: 'schema', searchPath: ['tenant_acme', 'ext'], setting: SETTING }
@@ -11,7 +12,15 @@ const PST = { name: 'timezone', value: 'PST8PDT' }
 const STYLE = { name: 'datestyle', value: 'German' }
 
 function source(tenancy: Tenancy, more: Partial<LinkSource> = {}): LinkSource {
-  return { tenant: 'acme', version: 1, tenancy, settings: [], role: undefined, ...more }
+  return {
+    tenant: 'acme',
+    version: 1,
+    tenancy,
+    isolation: 'convenience',
+    settings: [],
+    role: undefined,
+    ...more,
+  }
 }
 
 const acme = buildLink(source(SCHEMA), [])

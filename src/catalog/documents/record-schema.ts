@@ -15,13 +15,19 @@ const {
   count,
 } = fields
 
+const password = nonEmpty.optional().describe('Its password; without one the server must trust us.')
+
 const serverUsers = z.record(
   identifier,
-  z.strictObject({
-    user: identifier.describe('Server user of that login.'),
-    password: nonEmpty.optional().describe('Its password; without one the server must trust us.'),
-  }),
+  z.strictObject({ user: identifier.describe('Server user of that login.'), password }),
 )
+
+const serverLogin = z.strictObject({
+  user: identifier.describe(
+    '`schema` and `row`: server login of this tenant alone, in place of all that its entry of `servers` says of users; it has a pool of its own.',
+  ),
+  password,
+})
 
 const authQuery = z.strictObject({
   url: nonEmpty
@@ -85,6 +91,11 @@ export const serverSchema = z.strictObject({
         ),
     })
     .optional(),
+  maxConnections: poolSize
+    .optional()
+    .describe(
+      'Most server connections to this server over all pools of its tenants; without it only the sizes of the pools count.',
+    ),
   users: serverUsers.optional().describe('Server users by login, in place of the one in `url`.'),
   serverUser: serverUser
     .default('route')
@@ -92,6 +103,9 @@ export const serverSchema = z.strictObject({
       'Whom the server sees: `route`, the user of `url`; `client`, a user called as the login is, with what the client itself proved. An entry of `users` wins over both.',
     ),
   authQuery: authQuery.optional(),
+  isolation: isolationOf(
+    'In place of `isolation.level` for the tenants of this server, unless they say their own.',
+  ),
 })
 
 /** One entry of `tenants`. Which keys go with which strategy is checked in `tenant-records.ts`. */
@@ -122,6 +136,7 @@ export const tenantSchema = z.strictObject({
     .describe('`database` only: as `servers.<name>.serverUser`; else `route`.'),
   authQuery: authQuery.optional(),
   server: z.string().optional().describe('`schema` and `row` only: an entry of `servers`.'),
+  serverLogin: serverLogin.optional(),
   schema: identifier
     .optional()
     .describe("`schema` only: the tenant's own schema; else `tenant_<name>`."),
@@ -147,7 +162,11 @@ export const tenantSchema = z.strictObject({
   pool: z
     .strictObject({
       mode: poolMode.optional().describe('In place of `pool.mode`.'),
-      size: poolSize.optional().describe('`database` only: in place of `pool.size`.'),
+      size: poolSize
+        .optional()
+        .describe(
+          '`database` only: in place of `pool.size`; with a `serverLogin`: of `pool.serverLoginSize`.',
+        ),
       pins: pins.optional().describe('In place of `pool.pins`.'),
       carriedSettings: carriedSettings.optional().describe('In place of `pool.carriedSettings`.'),
     })
@@ -166,15 +185,15 @@ export const tenantSchema = z.strictObject({
       maxReplication: count.optional().describe('In place of `limits.maxReplicationPerTenant`.'),
     })
     .optional(),
-  isolation: z
-    .strictObject({
-      level: isolationLevel
-        .optional()
-        .describe('`schema` and `row`: in place of `isolation.level`.'),
-    })
-    .optional(),
+  isolation: isolationOf(
+    '`schema` and `row`: in place of `isolation.level` and that of the server; `database` tenants are always `sealed`.',
+  ),
   labels: z.record(z.string(), z.string()).optional().describe('Notes of your own, by name.'),
 })
+
+function isolationOf(levelMeaning: string) {
+  return z.strictObject({ level: isolationLevel.optional().describe(levelMeaning) }).optional()
+}
 
 /** An entry that is fit in itself; how it fits the others is checked later. */
 export type LoginEntry = z.output<typeof loginSchema>

@@ -1,23 +1,21 @@
 import { nearestName } from '../../base/nearest-name.ts'
-import type { IsolationLevel } from '../../tenancy/isolation.ts'
 import type { ReplicationPolicy } from '../../tenancy/replication.ts'
 import type { Setting, Strategy, Tenancy } from '../../tenancy/tenancy.ts'
 import type { TenantRecord } from '../records.ts'
-import type { PoolPolicy, ServerTarget, SessionTimeouts } from '../route.ts'
+import type { PoolPolicy, ServerBudgetPolicy, ServerTarget, SessionTimeouts } from '../route.ts'
 import type { Problems } from './problems.ts'
 import type { RecordDefaults } from './record-defaults.ts'
 import type { ServerEntry, TenantEntry } from './record-schema.ts'
 import { buildAccess, readTarget, type ServerAccess } from './server-access.ts'
 import type { ServerTlsReader } from './server-tls.ts'
 import type { SettingPath } from './setting-path.ts'
+import { checkServerLogin, readIsolation, type SharedAccess } from './tenant-isolation.ts'
 
-/** A shared server; `target` is `undefined` when its entry has problems. */
-export interface SharedServer {
-  readonly target: ServerTarget | undefined
-  /** `undefined` when the target is. */
-  readonly access: ServerAccess | undefined
+/** A shared server. */
+export interface SharedServer extends SharedAccess {
   /** Most server connections of the pool that its tenants share. */
   readonly poolSize: number
+  readonly budget: ServerBudgetPolicy | undefined
 }
 
 /** What a tenant's record is made with. */
@@ -32,7 +30,9 @@ interface Placed {
   readonly target: ServerTarget
   readonly access: ServerAccess
   readonly server: string | undefined
+  readonly shared: SharedServer | undefined
   readonly poolSize: number
+  readonly budget?: ServerBudgetPolicy | undefined
 }
 
 /** Keys of a tenant that go with some strategies only. */
@@ -42,6 +42,7 @@ const STRATEGY_KEYS = {
   serverUser: ['database'],
   authQuery: ['database'],
   server: ['schema', 'row'],
+  serverLogin: ['schema', 'row'],
   schema: ['schema'],
   searchPath: ['schema', 'row'],
 } as const
@@ -55,7 +56,9 @@ export function buildServer(
   const path = ['servers', name]
   const target = entry && readTarget(entry.url, [...path, 'url'], surroundings)
   const access = target && buildAccess(entry, path, { ...surroundings, target })
-  return { target, access, poolSize }
+  const { maxConnections, isolation } = entry ?? {}
+  const budget = maxConnections === undefined ? undefined : { server: name, maxConnections }
+  return { target, access, poolSize, budget, isolation: isolation?.level }
 }
 
 /** The record of one tenant; `undefined` when something is wrong, which is then reported. */
@@ -70,18 +73,21 @@ export function buildTenant(
   checkSettings(entry, path, surroundings)
   const placed = areKeysRight ? place(entry, path, surroundings) : undefined
   if (placed === undefined || tenancy === undefined) return undefined
+  checkServerLogin(entry, path, { report, shared: placed.shared })
   return {
     name: entry.name,
     id: entry.id ?? entry.name,
     status: entry.status,
     server: placed.server,
     target: placed.target,
+    hasOwnLogin: entry.serverLogin !== undefined,
     ...placed.access,
     tenancy,
-    isolation: isolationOf(entry, settings),
+    isolation: readIsolation(entry, path, { settings, report, shared: placed.shared }),
     role: entry.role,
     settings: buildSettings(entry),
     pool: poolOf(entry, settings, placed),
+    serverBudget: placed.budget,
     timeouts: timeoutsOf(entry, settings),
     maxClients: entry.limits?.maxClients ?? settings.limits.maxClientsPerTenant,
     replication: replicationOf(entry, settings),
@@ -100,7 +106,8 @@ function checkKeys(entry: TenantEntry, path: SettingPath, report: Problems): boo
     const remedy = `Remove it, or set the strategy to ${strategies.join(' or ')}.`
     report.add([...path, key], { message, remedy }, 'key')
   }
-  if (strategy !== 'database' && entry.pool?.size !== undefined) {
+  const isPoolShared = strategy !== 'database' && entry.serverLogin === undefined
+  if (isPoolShared && entry.pool?.size !== undefined) {
     const message = 'does not go with a shared pool'
     const remedy = `Set servers.${entry.server ?? '<name>'}.pool.size, which all of its tenants share.`
     report.add([...path, 'pool', 'size'], { message, remedy }, 'key')
@@ -130,7 +137,8 @@ function place(
     const target = readTarget(value, [...path, key], surroundings)
     const access = target && buildAccess(entry, path, { ...surroundings, target })
     const poolSize = entry.pool?.size ?? settings.pool.size
-    return target && access && { target, access, server: undefined, poolSize }
+    const alone = { server: undefined, shared: undefined }
+    return target && access && { target, access, ...alone, poolSize }
   }
   const server = servers.get(value)
   if (server === undefined) {
@@ -138,9 +146,27 @@ function place(
     const remedy = nearest === undefined ? 'Add it to servers.' : `Did you mean ${nearest}?`
     report.add([...path, key], { message: `there is no server '${value}'`, remedy })
   }
-  if (server?.target === undefined || server.access === undefined) return undefined
-  const { target, access, poolSize } = server
-  return { target, access, server: value, poolSize }
+  return server && placeOn(server, entry, settings)
+}
+
+/** A server login of the tenant's own stands in place of all that its server says of users. */
+function placeOn(
+  shared: SharedServer,
+  { server, serverLogin, pool }: TenantEntry,
+  settings: RecordDefaults,
+): Placed | undefined {
+  const { target, access, poolSize, budget } = shared
+  if (target === undefined || access === undefined) return undefined
+  if (serverLogin === undefined) return { target, access, server, shared, poolSize, budget }
+  const { user, password } = serverLogin
+  return {
+    target: { ...target, user, password },
+    access: { users: [], serverUser: 'route', authQuery: access.authQuery },
+    server,
+    shared,
+    poolSize: pool?.size ?? settings.pool.serverLoginSize,
+    budget,
+  }
 }
 
 function buildTenancy(
@@ -221,15 +247,6 @@ function poolOf(entry: TenantEntry, { pool }: RecordDefaults, { poolSize }: Plac
     pins: entry.pool?.pins ?? pool.pins,
     carriedSettings: entry.pool?.carriedSettings ?? pool.carriedSettings,
   }
-}
-
-/** A database of its own, with a login of its own, is sealed by nature. */
-function isolationOf(
-  { strategy, isolation }: TenantEntry,
-  defaults: RecordDefaults,
-): IsolationLevel {
-  if (strategy === 'database') return 'sealed'
-  return isolation?.level ?? defaults.isolation.level
 }
 
 function replicationOf(entry: TenantEntry, { limits }: RecordDefaults): ReplicationPolicy {

@@ -12,6 +12,7 @@ const TENANT_KEYS = {
   strategy: 'strategy',
   database_url: 'databaseUrl',
   server: 'server',
+  server_login: 'serverLogin',
   schema: 'schema',
   search_path: 'searchPath',
   role: 'role',
@@ -23,14 +24,17 @@ const TENANT_KEYS = {
   pool: 'pool',
   timeouts: 'timeouts',
   limits: 'limits',
+  isolation: 'isolation',
   labels: 'labels',
 } as const
 
 const SERVER_KEYS = {
   url: 'url',
+  max_connections: 'maxConnections',
   users: 'users',
   server_user: 'serverUser',
   auth_query: 'authQuery',
+  isolation: 'isolation',
 } as const
 
 /** One statement, so one snapshot: what it finds was true together, in that version. */

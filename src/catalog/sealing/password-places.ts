@@ -22,9 +22,9 @@ export function urlPlaceOf(kind: SealContext['kind']): 'databaseUrl' | 'url' {
 }
 
 /**
- * A copy of settings in which each place of a password has been exchanged: `databaseUrl` of a
- * tenant or `url` of a server, `authQuery.url`, and `users.<login>`. URLs are changed as text:
- * they may name sockets and hold `{tenant}`.
+ * A copy of settings in which each place of a password has been exchanged: `databaseUrl` and
+ * `serverLogin` of a tenant or `url` of a server, `authQuery.url`, and `users.<login>`. URLs are
+ * changed as text: they may name sockets and hold `{tenant}`.
  */
 export function exchangePasswords(
   settings: Settings,
@@ -37,6 +37,11 @@ export function exchangePasswords(
     if (!isObject(authQuery)) return skip(authQuery, 'authQuery', passwords)
     return replaceValue(authQuery, 'url', (url) => exchangeInUrl(url, 'authQuery.url', passwords))
   })
+  if (kind === 'tenant') {
+    changed = replaceValue(changed, 'serverLogin', (login) =>
+      exchangeOfUser(login, 'serverLogin', passwords),
+    )
+  }
   return replaceValue(changed, 'users', (users) => {
     if (!isObject(users)) return skip(users, 'users', passwords)
     const logins = Object.entries(users)

@@ -13,7 +13,8 @@ const TABLES = { tenant: 'pgusher.tenants', server: 'pgusher.servers' } as const
 
 /** The settings in which passwords have their places. */
 const PLACES = {
-  tenant: "'databaseUrl', database_url, 'authQuery', auth_query, 'users', users",
+  tenant:
+    "'databaseUrl', database_url, 'authQuery', auth_query, 'users', users, 'serverLogin', server_login",
   server: "'url', url, 'authQuery', auth_query, 'users', users",
 } as const
 

@@ -40,6 +40,8 @@ export async function takeSeat(
     if (route.pool.mode === 'transaction') {
       return { ...(await proveLink(pool, link, { waitMs, signal })), lease: undefined }
     }
+    // What the server itself keeps apart is asked once for all sessions of the link.
+    if (link.proof !== undefined) await proveLink(pool, link, { waitMs, signal })
     const lease = await awaitLease(pool, { link, mode: 'session', waitMs, signal })
     return { link, parameters: lease.server.parameters, settings: new Map(), lease }
   } catch (error) {

@@ -35,6 +35,8 @@ export interface SwitchPermit extends Destination {
   readonly since: number
   /** The place is not taken after all. */
   withdraw(): void
+  /** The place is taken: the one among the clients of the tenant before is free. */
+  complete(): void
 }
 
 type SwitchParts = Pick<SessionParts, 'catalog' | 'follower' | 'tenantGate' | 'options'>
@@ -70,16 +72,18 @@ export async function authorizeSwitch(wish: SwitchWish, parts: SwitchParts): Pro
     link: buildLink(route, clientSettings),
     credential: { method: home.credential.method, secret: resolution.secret },
     since,
-    withdraw: enterGate(admission.route, route, parts),
+    ...enterGate(admission.route, route, parts),
   }
 }
 
-/** @returns What takes it back. */
-function enterGate(before: Route, route: Route, { tenantGate }: SwitchParts): () => void {
-  const { tenant, maxClients } = route
-  if (tenant === before.tenant) return () => {}
+function enterGate(
+  { tenant: from }: Route,
+  { tenant, maxClients }: Route,
+  { tenantGate }: SwitchParts,
+): Pick<SwitchPermit, 'withdraw' | 'complete'> {
+  if (tenant === from) return { withdraw() {}, complete() {} }
   if (!tenantGate.tryEnter(tenant, maxClients)) throw new TenantFullError(tenant, maxClients)
-  return () => tenantGate.leave(tenant)
+  return { withdraw: () => tenantGate.leave(tenant), complete: () => tenantGate.leave(from) }
 }
 
 /** Whether what the client has proved at its login is what it would have to prove for that tenant. */

@@ -37,6 +37,9 @@ export type OwnRequest =
       readonly bytes: number
     }
 
+/** A request for another tenant, whole. */
+export type SwitchRequest = Extract<OwnRequest, { readonly kind: 'switch' }>
+
 /** Longest request that is read as one to the proxy. */
 const MAX_BYTES = 4096
 /** Most commands that a client has prepared; one more forgets the others. */

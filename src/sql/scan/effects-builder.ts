@@ -1,6 +1,6 @@
 import { foldCase } from '../fold-case.ts'
 import { type FunctionEffect, OLD_SETTING_NAMES } from './session-words.ts'
-import type { StateKind, StatementEffects } from './statement-effects.ts'
+import type { AssignedValue, Assignment, StateKind, StatementEffects } from './statement-effects.ts'
 import { isTenantSetting } from './tenant-command.ts'
 
 const ALL_UNDOABLE: readonly StateKind[] = [
@@ -11,6 +11,9 @@ const ALL_UNDOABLE: readonly StateKind[] = [
   'hold',
   'advisoryLock',
 ]
+
+/** The server cuts longer identifiers. */
+const MAX_NAME_BYTES = 63
 
 /** Gathers what the statements of one text do. */
 export class EffectsBuilder {
@@ -26,6 +29,9 @@ export class EffectsBuilder {
   #hasSettings = false
   #hasOthers = false
   #namesTenant = false
+  readonly #assignments: Assignment[] = []
+  #altersShared = false
+  #hidesNames = false
 
   make(kind: StateKind): void {
     this.#makes.add(kind)
@@ -40,6 +46,24 @@ export class EffectsBuilder {
   /** A setting is named, also one that is only shown or set for the transaction. */
   name(setting: string): void {
     this.#namesTenant ||= isTenantSetting(setting)
+  }
+
+  /** @param setting - `undefined`, or with an empty part, when it can't be read. */
+  assign(setting: string | undefined, value: AssignedValue): void {
+    const isReadable = setting?.split('.').every((part) => part !== '') === true
+    const isKnown = isReadable && setting.length <= MAX_NAME_BYTES
+    this.#assignments.push({ name: isKnown ? currentName(setting) : undefined, value })
+  }
+
+  /** Changes what other sessions begin with. */
+  alterShared(): void {
+    this.#altersShared = true
+  }
+
+  /** An identifier that can't be read: it may be the name of any function. */
+  hide(): void {
+    this.#hidesNames = true
+    this.runCode()
   }
 
   /** A statement that sets `names`. */
@@ -101,7 +125,9 @@ export class EffectsBuilder {
   }
 
   build(): StatementEffects | undefined {
-    if (!this.#hasSettings && !this.#hasOthers && !this.#namesTenant) return undefined
+    const isLasting = this.#hasSettings || this.#hasOthers
+    const hasMore = this.#namesTenant || this.#altersShared || this.#assignments.length > 0
+    if (!isLasting && !hasMore) return undefined
     return {
       makes: this.#makes,
       undoes: this.#undoes,
@@ -112,14 +138,22 @@ export class EffectsBuilder {
       executes: [...this.#executes],
       isOnlySettings: !this.#hasOthers,
       namesTenant: this.#namesTenant,
+      assignments: this.#assignments,
+      altersShared: this.#altersShared,
+      hidesNames: this.#hidesNames,
+      isLasting,
     }
   }
 
   #addSetting(name: string): string {
-    const folded = foldCase(name)
-    const current = OLD_SETTING_NAMES.get(folded) ?? folded
+    const current = currentName(name)
     this.#settings.add(current)
     this.#hasSettings = true
     return current
   }
+}
+
+function currentName(name: string): string {
+  const folded = foldCase(name)
+  return OLD_SETTING_NAMES.get(folded) ?? folded
 }

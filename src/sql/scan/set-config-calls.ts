@@ -1,8 +1,10 @@
+import { assignedText, mayName } from './assigned-value.ts'
 import type { EffectsBuilder } from './effects-builder.ts'
 import { TEMP_SCHEMA } from './session-words.ts'
 import type { SqlLexer } from './sql-lexer.ts'
 
 const NAME_ARGUMENT = 0
+const VALUE_ARGUMENT = 1
 const IS_LOCAL_ARGUMENT = 2
 /** Types that leave a literal what it is. */
 export const HARMLESS_CASTS = ['text', 'varchar', 'bool', 'boolean']
@@ -18,6 +20,7 @@ interface Call {
   shape: 'empty' | 'literal' | 'colon' | 'colons' | 'cast' | 'complex'
   value: string | undefined
   name: string | undefined
+  newValue: string | undefined
   isLocal: boolean
 }
 
@@ -38,6 +41,7 @@ export class SetConfigCalls {
       shape: 'empty',
       value: undefined,
       name: undefined,
+      newValue: undefined,
       isLocal: false,
     })
   }
@@ -57,14 +61,9 @@ export class SetConfigCalls {
     endArgument(call)
     this.#calls.pop()
     if (call.name !== undefined) this.#effects.name(call.name)
+    this.#effects.assign(call.name, assignedText(call.newValue))
     if (!call.isLocal) this.#effects.configure(call.name)
   }
-}
-
-/** Whether the string here may hold `word`: also when escapes may hide it. */
-export function mayName(lexer: SqlLexer, word: string): boolean {
-  if (lexer.kind !== 'string') return false
-  return lexer.literal()?.toLowerCase().includes(word) ?? true
 }
 
 function takeToken(call: Call, lexer: SqlLexer): void {
@@ -92,6 +91,7 @@ function endArgument(call: Call): void {
   const isPlain = call.shape === 'literal' || call.shape === 'cast'
   const value = isPlain ? call.value : undefined
   if (call.argument === NAME_ARGUMENT) call.name = value
+  if (call.argument === VALUE_ARGUMENT) call.newValue = value
   if (call.argument === IS_LOCAL_ARGUMENT) call.isLocal = TRUE_TEXT.test(value ?? '')
   call.argument += 1
   call.shape = 'empty'

@@ -5,8 +5,8 @@ import type { KnownWords } from './known-words.ts'
 import type { SqlDialect, SqlText } from './statement-effects.ts'
 import { decodeUnicodeEscapes } from './unicode-escapes.ts'
 
-/** `other`: numbers, parameters, bit strings. `symbol`: any other byte, also each of an operator. */
-type TokenKind = 'end' | 'word' | 'quoted' | 'string' | 'other' | 'symbol'
+/** `other`: parameters, bit strings. `symbol`: any other byte, also each of an operator. */
+type TokenKind = 'end' | 'word' | 'quoted' | 'string' | 'number' | 'other' | 'symbol'
 
 const DOUBLE_QUOTE = 0x22
 const DOLLAR = 0x24
@@ -98,6 +98,11 @@ export class SqlLexer {
     return this.#hasDoubledQuotes ? this.#text().replaceAll("''", "'") : this.#text()
   }
 
+  /** The number here as it is written, or `undefined`. */
+  number(): string | undefined {
+    return this.#kind === 'number' ? this.#text() : undefined
+  }
+
   /** Whether the identifier or literal here begins with `word`, given in lower case, in any case. */
   startsWith(word: string): boolean {
     if (this.#decodedName !== undefined) return this.#decodedName.startsWith(word)
@@ -149,7 +154,8 @@ export class SqlLexer {
       if (byte !== DOT && (IS_WORD_BYTE[byte] === 0 || byte === DOLLAR)) break
       at += 1
     }
-    this.#kind = 'other'
+    this.#kind = 'number'
+    this.#setText(this.#at, at)
     this.#at = at
   }
 

@@ -16,7 +16,23 @@ export type StateKind =
   /** Code that is not in sight: DO, CALL, functions that run a string. May make any state. */
   | 'code'
 
-/** What a text of SQL may do to the state of its session, beyond its transaction. */
+/** What a setting is set to. */
+export type AssignedValue =
+  /** The list behind SET, each entry as the server reads it. */
+  | { readonly kind: 'names'; readonly names: readonly string[] }
+  /** The argument of set_config. */
+  | { readonly kind: 'text'; readonly text: string }
+  /** `current`: FROM CURRENT. `unknown`: computed, bound, too long, or not in plain ASCII. */
+  | { readonly kind: 'default' | 'current' | 'unknown' }
+
+/** A setting that is set, also for the transaction or for the calls of a function. */
+export interface Assignment {
+  /** In lower case, old names mapped; `undefined` when it is none that stands in the text. */
+  readonly name: string | undefined
+  readonly value: AssignedValue
+}
+
+/** What a text of SQL may do to the state of its session, and what it means to set. */
 export interface StatementEffects {
   readonly makes: ReadonlySet<StateKind>
   readonly undoes: ReadonlySet<StateKind>
@@ -34,6 +50,17 @@ export interface StatementEffects {
   readonly isOnlySettings: boolean
   /** Sets, resets or shows the setting that names the session's tenant, which no server knows. */
   readonly namesTenant: boolean
+  /**
+   * Of SET and RESET of a setting, set_config, UPDATE pg_settings, and the SET clauses of functions,
+   * in their order. RESET ALL and DISCARD ALL have none.
+   */
+  readonly assignments: readonly Assignment[]
+  /** ALTER ROLE, USER, GROUP, DATABASE or SYSTEM: changes what others share. */
+  readonly altersShared: boolean
+  /** An identifier is written so that it can't be read. */
+  readonly hidesNames: boolean
+  /** Whether anything but `namesTenant` and what stands below it may be left behind. */
+  readonly isLasting: boolean
 }
 
 /** What the meaning of bytes depends on. */

@@ -1,10 +1,13 @@
+import { mayName } from './assigned-value.ts'
 import type { EffectsBuilder } from './effects-builder.ts'
 import { KnownWords } from './known-words.ts'
+import { ROUTINE_WORDS, RoutineClauses } from './routine-clauses.ts'
 import { FUNCTION_EFFECTS, SET_CONFIG, SETTINGS_VIEW, TEMP_SCHEMA } from './session-words.ts'
-import { HARMLESS_CASTS, mayName, SetConfigCalls } from './set-config-calls.ts'
-import { readReset, readSet, readShow, SETTING_WORDS } from './setting-statements.ts'
+import { HARMLESS_CASTS, SetConfigCalls } from './set-config-calls.ts'
+import { readReset, readSet, readSetClause, readShow, SETTING_WORDS } from './setting-statements.ts'
 import { SqlLexer } from './sql-lexer.ts'
 import type { SqlDialect, SqlText } from './statement-effects.ts'
+import { UpdateTarget } from './update-target.ts'
 
 type ReadStatement = (lexer: SqlLexer, effects: EffectsBuilder) => void
 
@@ -25,6 +28,7 @@ const STATEMENTS: ReadonlyMap<string, ReadStatement> = new Map(
     do: (_lexer, effects) => effects.runCode(),
     call: (_lexer, effects) => effects.runCode(),
     drop: (_lexer, effects) => effects.undo('temp'),
+    alter: readAlter,
   } satisfies Record<string, ReadStatement>),
 )
 
@@ -39,6 +43,8 @@ export const TEMP_WORDS = ['temp', 'temporary']
 export const HOLD_WORD = 'hold'
 const TEMP_MAKERS = ['create', 'replace', 'into']
 const TEMP_SCOPES = ['local', 'global']
+/** Objects of the whole server, or whose settings are for every session. */
+export const SHARED_OBJECTS = ['role', 'user', 'group', 'database', 'system']
 const BEFORE_EXECUTE = ['as', 'explain', 'analyze', 'analyse', 'verbose', ')']
 
 const WORDS = new KnownWords([
@@ -50,7 +56,10 @@ const WORDS = new KnownWords([
   ...TEMP_MAKERS,
   ...TEMP_SCOPES,
   ...BEFORE_EXECUTE,
-  ...[SET_CONFIG, SETTINGS_VIEW, HOLD_WORD, 'with', 'cursor', 'update', 'true'],
+  ...ROUTINE_WORDS,
+  ...SHARED_OBJECTS,
+  ...[SET_CONFIG, SETTINGS_VIEW, HOLD_WORD, 'with', 'cursor', 'update', 'only', 'true'],
+  ...['mapping', 'for'],
 ])
 
 /** Reads what each statement of a text does, token by token. */
@@ -65,6 +74,8 @@ class StatementReader {
   readonly #lexer: SqlLexer
   readonly #effects: EffectsBuilder
   readonly #calls: SetConfigCalls
+  readonly #clauses = new RoutineClauses()
+  readonly #target = new UpdateTarget()
   /** The first word of the statement. */
   #first = ''
   /** The keywords that stand before the token here, or a `)`; `''` for any other token. */
@@ -91,16 +102,27 @@ class StatementReader {
     this.#hasUpdate = false
     this.#previous = ''
     this.#beforePrevious = ''
+    this.#clauses.begin()
+    this.#target.begin()
     const read = STATEMENTS.get(this.#first)
     if (read !== undefined) {
       lexer.next()
+      this.#previous = this.#first
       read(lexer, this.#effects)
     }
     while (!lexer.endsStatement) {
-      this.#readToken()
-      lexer.next()
+      if (this.#beginsClause()) readSetClause(lexer, this.#effects)
+      else {
+        this.#readToken()
+        lexer.next()
+      }
     }
     lexer.next()
+  }
+
+  #beginsClause(): boolean {
+    const mayHold = this.#first === 'create' || this.#first === 'alter'
+    return mayHold && this.#clauses.take(this.#lexer, this.#previous)
   }
 
   #readToken(): void {
@@ -108,7 +130,11 @@ class StatementReader {
     if (this.#isBehindTemp) this.#readBehindTemp()
     const isCall = this.#callee !== '' && lexer.isSymbol('(')
     if (isCall && this.#callee === SET_CONFIG) this.#calls.open()
-    else this.#calls.take(lexer)
+    else {
+      this.#calls.take(lexer)
+      this.#noteMade()
+    }
+    if (this.#target.take(lexer)) this.#effects.assign(undefined, { kind: 'unknown' })
     if (isCall) this.#effects.call(FUNCTION_EFFECTS.get(this.#callee) ?? {})
     const { keyword } = lexer
     this.#callee = lexer.identifier
@@ -116,6 +142,12 @@ class StatementReader {
     else if (this.#first === 'set' && mayName(lexer, TEMP_SCHEMA)) this.#effects.make('temp')
     this.#beforePrevious = this.#previous
     this.#previous = lexer.isSymbol(')') ? ')' : keyword
+  }
+
+  /** The function may be made the work of something else: of an aggregate, of an operator. */
+  #noteMade(): void {
+    if (this.#callee !== SET_CONFIG || this.#first !== 'create') return
+    this.#effects.assign(undefined, { kind: 'unknown' })
   }
 
   /** Between INSERT INTO and `(`, or before a dot, it is a name. */
@@ -127,7 +159,7 @@ class StatementReader {
 
   #readIdentifier(keyword: string): void {
     const lexer = this.#lexer
-    if (lexer.isObscure) this.#effects.runCode()
+    if (lexer.isObscure) this.#effects.hide()
     if (lexer.startsWith(TEMP_SCHEMA)) this.#effects.make('temp')
     if (this.#hasUpdate && lexer.identifier === SETTINGS_VIEW) this.#effects.configure(undefined)
     if (keyword === 'update') this.#hasUpdate = true
@@ -151,6 +183,20 @@ class StatementReader {
     const isScoped = TEMP_SCOPES.includes(this.#previous)
     return TEMP_MAKERS.includes(isScoped ? this.#beforePrevious : this.#previous)
   }
+}
+
+/** ALTER USER MAPPING FOR is about a foreign server alone; a role may be named like its word. */
+function readAlter(lexer: SqlLexer, effects: EffectsBuilder): void {
+  if (!SHARED_OBJECTS.includes(lexer.keyword)) return
+  if (lexer.keyword !== 'user' || !isMapping(lexer)) effects.alterShared()
+}
+
+function isMapping(lexer: SqlLexer): boolean {
+  const words = ['mapping', 'for']
+  return words.every((word) => {
+    lexer.next()
+    return lexer.keyword === word
+  })
 }
 
 /** PREPARE TRANSACTION with a string behind it is another statement. */

@@ -7,10 +7,10 @@ export const RING = new KeyRing([{ id: 'k1', key: Buffer.alloc(32, 7).toString('
 
 export const DEFAULTS: RecordDefaults = {
   auth: { method: 'scram-sha-256' },
-  pool: { mode: 'transaction', size: 20, pins: 'allow', carriedSettings: [] },
+  pool: { mode: 'transaction', size: 20, serverLoginSize: 2, pins: 'allow', carriedSettings: [] },
   timeouts: { waitMs: 1, idleClientMs: 2, idleInTransactionMs: 3, queryMs: 4 },
   limits: { maxClientsPerTenant: 5, maxReplicationPerTenant: 6 },
-  isolation: { level: 'guarded' },
+  isolation: { level: 'guarded', keys: [] },
   tenancy: { setting: 'app.tenant_id' },
 }
 

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { connect, ENVELOPE, refusalOf, startCatalogs } from './catalog-fixture.ts'
 import { BAD, type Columns, GOOD, NEIGHBOURS, SCHEMA, SHARED_URL, type Table } from './rows.ts'
+import { BAD_ISOLATION, GOOD_ISOLATION, LOGIN_NEIGHBOURS } from './rows-isolation.ts'
 
 /** A row in SQL; what it does not name has the column's default. */
 function insertion(table: Table, row: Columns): string {
@@ -12,11 +13,12 @@ function insertion(table: Table, row: Columns): string {
 
 for (const { major, server, client } of await startCatalogs(t)) {
   t.test(`${major}: takes some rows`, async () => {
-    for (const [table, row] of NEIGHBOURS) await client.query(insertion(table, row))
+    const rows = [...NEIGHBOURS, ...LOGIN_NEIGHBOURS]
+    for (const [table, row] of rows) await client.query(insertion(table, row))
   })
 
   const named = new Set<string>()
-  for (const [table, base, rows] of BAD) {
+  for (const [table, base, rows] of [...BAD, ...BAD_ISOLATION]) {
     for (const [row, constraint] of rows) {
       named.add(constraint)
       t.test(`${major}: ${constraint} refuses ${JSON.stringify(row)}`, async (t) => {
@@ -25,7 +27,7 @@ for (const { major, server, client } of await startCatalogs(t)) {
     }
   }
 
-  for (const [table, row] of GOOD) {
+  for (const [table, row] of [...GOOD, ...GOOD_ISOLATION]) {
     t.test(`${major}: ${table} take ${JSON.stringify(row)}`, async (t) => {
       await client.query('BEGIN')
       t.equal(await refusalOf(client, insertion(table, row)), undefined)
@@ -81,11 +83,27 @@ for (const { major, server, client } of await startCatalogs(t)) {
     await client.query('ROLLBACK')
   })
 
+  t.test(`${major}: a server that moves into a cluster is looked at`, async (t) => {
+    await client.query('BEGIN')
+    await client.query(insertion('servers', { name: 'apart', url: 'postgresql://p@far/saas' }))
+    const tenant = { ...SCHEMA, server: 'apart', server_login: { user: 'own' } }
+    await client.query(insertion('tenants', tenant))
+    t.equal(
+      await refusalOf(
+        client,
+        `UPDATE pgusher.servers SET url = 'postgresql://p@db/apart' WHERE name = 'apart'`,
+      ),
+      'tenants_share_their_server_logins_with_nobody',
+    )
+    await client.query('ROLLBACK')
+  })
+
   t.test(`${major}: many rows at a time cost no more each`, async (t) => {
     // Were each compared with each, this would take a minute.
     await client.query(`BEGIN; SET LOCAL statement_timeout = '20s'`)
-    const rows = `SELECT 'many' || n, 'schema', 'shared', '{common}' FROM generate_series(1, 5000) AS n`
-    const text = `INSERT INTO pgusher.tenants (name, strategy, server, search_path) ${rows}`
+    const rows = `SELECT 'many' || n, 'schema', 'shared', '{common}',
+      jsonb_build_object('user', 'login' || n) FROM generate_series(1, 5000) AS n`
+    const text = `INSERT INTO pgusher.tenants (name, strategy, server, search_path, server_login) ${rows}`
     t.equal(await refusalOf(client, text), undefined)
     await client.query('ROLLBACK')
   })

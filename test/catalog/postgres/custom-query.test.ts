@@ -82,6 +82,19 @@ for (const { major, server, client } of await startCatalogs(t)) {
     t.notMatch(JSON.stringify(document.tenant.settings), /one|two|three/)
   })
 
+  t.test(`${major}: a level, and a server login with its password`, async (t) => {
+    const text = `SELECT name, server, '{"level":"sealed"}'::jsonb AS isolation,
+      '{"user":"tenant_globex","password":"hush"}'::jsonb AS server_login
+      FROM public.tenant WHERE name = $1`
+    const document = await documentOf('globex', text)
+    t.match(document.tenant.settings, {
+      isolation: { level: 'sealed' },
+      serverLogin: { user: 'tenant_globex' },
+    })
+    t.strictSame(openSecrets(document), { serverLogin: 'hush' })
+    t.notMatch(JSON.stringify(document), /hush/)
+  })
+
   t.test(`${major}: no password, no envelope`, async (t) => {
     t.strictSame((await documentOf('free')).tenant.secrets, {})
   })

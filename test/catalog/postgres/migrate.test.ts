@@ -5,7 +5,7 @@ import {
   MIGRATIONS,
   type Migration,
 } from '../../../src/catalog/postgres/schema/migrations.ts'
-import { connect, refusalOf, startCatalogs } from './catalog-fixture.ts'
+import { connect, ENVELOPE, refusalOf, startCatalogs } from './catalog-fixture.ts'
 
 for (const { major, server, client: admin } of await startCatalogs(t)) {
   let databases = 0
@@ -63,6 +63,25 @@ for (const { major, server, client: admin } of await startCatalogs(t)) {
       t.strictSame(await migrate(other, [first, mended]), [mended])
     },
   )
+
+  t.test(`${major}: rows from before levels of isolation stay as they are`, async (t) => {
+    const client = await connect(t, server, await empty())
+    const before = MIGRATIONS.findIndex(({ name }) => name === 'isolation')
+    await migrate(client, MIGRATIONS.slice(0, before))
+    await client.query(`
+      INSERT INTO pgusher.servers (name, url) VALUES ('shared', 'postgresql://pool@db/saas');
+      INSERT INTO pgusher.tenants (name, strategy, server, role) VALUES ('acme', 'schema', 'shared', 'r');
+      INSERT INTO pgusher.tenants (name, strategy, database_url, pool, secrets, secrets_version)
+        VALUES ('hooli', 'database', 'postgresql://hooli@db/hooli', '{"size":3}',
+          '{"databaseUrl":"${ENVELOPE}"}', 1)`)
+    const read = 'SELECT name, role, pool, secrets, version FROM pgusher.tenants ORDER BY name'
+    const { rows } = await client.query(read)
+    await migrate(client)
+    t.strictSame((await client.query(read)).rows, rows)
+    const login = `UPDATE pgusher.tenants SET server_login = '{"user":"pool"}' WHERE name = 'acme'`
+    t.equal(await refusalOf(client, login), 'tenants_share_their_server_logins_with_nobody')
+    await client.query(login.replace('pool', 'tenant_acme'))
+  })
 
   t.test(`${major}: a changed step is refused`, async (t) => {
     const client = await connect(t, server, await empty())

@@ -6,7 +6,9 @@ const ROWS = `
   INSERT INTO pgusher.servers (name, url, pool_size, users, server_user, auth_query, secrets, secrets_version)
   VALUES ('shared', 'postgresql://pool@db/saas', 7, '{"app":{"user":"owner"}}', 'client',
     '{"cacheMs":5}', '{"url":"${ENVELOPE}"}', 1);
-  INSERT INTO pgusher.servers (name, url) VALUES ('bare', 'postgresql://pool@db/bare');
+  INSERT INTO pgusher.servers (name, url, isolation) VALUES ('bare', 'postgresql://pool@db/bare', '{"level":"convenience"}');
+  INSERT INTO pgusher.tenants (name, strategy, server, isolation, server_login, secrets, secrets_version)
+  VALUES ('hooli', 'schema', 'bare', '{"level":"sealed"}', '{"user":"tenant_hooli"}', '{"serverLogin":"${ENVELOPE}"}', 1);
   INSERT INTO pgusher.tenants (name, id, strategy, server, schema, search_path, role, settings, pool, timeouts, limits, labels)
   VALUES ('globex', '7', 'schema', 'shared', 'own', '{common,other}', 'r', '{"work_mem":64}',
     '{"mode":"session"}', '{"queryMs":5}', '{"maxClients":5}', '{"plan":"gold"}');
@@ -73,6 +75,18 @@ for (const { major, server, client } of await startCatalogs(t)) {
     t.strictSame(await login('app'), { kind: 'absent', asOf: 1 })
     await source.check()
     await client.query(ROWS)
+  })
+
+  t.test(`${major}: levels of isolation and a server login`, async (t) => {
+    t.match(await tenant('hooli'), {
+      document: {
+        tenant: {
+          settings: { isolation: { level: 'sealed' }, serverLogin: { user: 'tenant_hooli' } },
+          secrets: { serverLogin: ENVELOPE },
+        },
+        server: { settings: { isolation: { level: 'convenience' } } },
+      },
+    })
   })
 
   t.test(`${major}: a tenant with its server and logins`, async (t) => {

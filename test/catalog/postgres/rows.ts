@@ -3,14 +3,18 @@ import { ENVELOPE, VERIFIER } from './catalog-fixture.ts'
 export type Columns = Readonly<Record<string, unknown>>
 export type Table = 'servers' | 'tenants' | 'logins' | 'grants'
 /** A row, over one of the good ones, and the constraint that refuses it. */
-type BadRow = readonly [row: Columns, constraint: string]
+export type BadRow = readonly [row: Columns, constraint: string]
 
-const LONG = 'x'.repeat(64)
+export const LONG = 'x'.repeat(64)
 export const SHARED_URL = 'postgresql://pool@db:5432/saas'
-const SERVER = { name: 'extra', url: SHARED_URL }
-const DATABASE = { name: 'umbrella', strategy: 'database', database_url: 'postgresql://u@db/u' }
+export const SERVER = { name: 'extra', url: SHARED_URL }
+export const DATABASE = {
+  name: 'umbrella',
+  strategy: 'database',
+  database_url: 'postgresql://u@db/u',
+}
 export const SCHEMA = { name: 'globex', strategy: 'schema', server: 'shared' }
-const ROW = { name: 'initech', strategy: 'row', server: 'shared', id: '42' }
+export const ROW = { name: 'initech', strategy: 'row', server: 'shared', id: '42' }
 
 const URLS = [
   'mysql://u@db/d',
@@ -76,6 +80,8 @@ const BAD_SERVERS: readonly BadRow[] = [
   [{ url: 'postgresql://u:pw@db/d' }, 'servers_url_holds_no_password'],
   [{ pool_size: 0 }, 'servers_pool_size_is_from_1_to_10000'],
   [{ pool_size: 10_001 }, 'servers_pool_size_is_from_1_to_10000'],
+  [{ max_connections: 0 }, 'servers_max_connections_is_from_1_to_10000'],
+  [{ max_connections: 10_001 }, 'servers_max_connections_is_from_1_to_10000'],
   ...USERS.map(
     (users) => [{ users }, 'servers_users_map_logins_to_users_without_passwords'] as const,
   ),
@@ -179,10 +185,10 @@ const BAD_SCHEMAS: readonly BadRow[] = [
   [{ auth_query: {} }, 'tenants_auth_query_is_for_strategy_database'],
   [{ replication: 'database' }, 'tenants_replication_is_for_strategy_database'],
   [{ settings: { Search_Path: 'x' } }, 'tenants_settings_leave_the_link_alone'],
-  [{ pool: { size: 5 } }, 'tenants_pool_size_is_for_strategy_database'],
+  [{ pool: { size: 5 } }, 'tenants_pool_size_is_for_a_pool_of_their_own'],
   [
     { secrets: { databaseUrl: ENVELOPE }, secrets_version: 1 },
-    'tenants_secrets_are_for_strategy_database',
+    'tenants_secrets_are_for_strategy_database_or_server_login',
   ],
   [{ name: 'eu-*', schema: 'one' }, 'tenants_templates_keep_their_tenants_apart'],
 ]

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { BUDGETS } from './budgets.ts'
 import { CHECKS } from './checks.ts'
+import { ISOLATION } from './isolation.ts'
 import { NEIGHBOURS } from './neighbours.ts'
 import { NOTIFICATIONS } from './notifications.ts'
 import { TABLES } from './tables.ts'
@@ -20,6 +22,8 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 3, name: 'versions', sql: VERSIONS },
   { number: 4, name: 'notifications', sql: NOTIFICATIONS },
   { number: 5, name: 'neighbours', sql: NEIGHBOURS },
+  { number: 6, name: 'budgets', sql: BUDGETS },
+  { number: 7, name: 'isolation', sql: ISOLATION },
 ]
 
 /** Where the steps that were taken are noted; made before the first one. */
