@@ -35,12 +35,17 @@ export interface Ground {
   readonly secret: string
 }
 
+/** What the attacker sends, which so many ReadyForQuery answer. */
+export interface Sent {
+  readonly bytes: Buffer
+  readonly answers: number
+}
+
 /** One thing that is done, and waited for. */
 export type Act =
   /** The attacker asks that in one text. */
   | string
-  /** The attacker sends these, which so many ReadyForQuery answer. */
-  | { readonly bytes: Buffer; readonly answers: number }
+  | Sent
   /** The victim asks that in a session that stays until the end of the attack, and succeeds. */
   | { readonly victim: string }
   /** The same, answered when the attack is over. */
@@ -77,12 +82,12 @@ export interface Case {
 export const READ = 'SELECT note FROM items'
 
 /** The attacker runs one text by the extended protocol. */
-export function bound(sql: string, ...values: readonly string[]): Act {
+export function bound(sql: string, ...values: readonly string[]): Sent {
   return { bytes: Buffer.concat([...run(sql, values), sync]), answers: 1 }
 }
 
 /** Several texts by the extended protocol, behind one Sync. */
-export function pipeline(...texts: readonly string[]): Act {
+export function pipeline(...texts: readonly string[]): Sent {
   return { bytes: Buffer.concat([...texts.flatMap((sql) => run(sql, [])), sync]), answers: 1 }
 }
 
@@ -91,7 +96,7 @@ function run(sql: string, values: readonly string[]): Buffer[] {
 }
 
 /** A text without zero bytes, in any encoding, as a Query. */
-export function rawQuery(sql: Buffer): Act {
+export function rawQuery(sql: Buffer): Sent {
   const head = Buffer.from('Q\0\0\0\0')
   head.writeInt32BE(sql.length + 5, 1)
   return { bytes: Buffer.concat([head, sql, Buffer.of(0)]), answers: 1 }

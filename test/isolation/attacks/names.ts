@@ -1,4 +1,4 @@
-import { frame } from '../../support/raw-client.ts'
+import { frame, sync } from '../../support/raw-client.ts'
 import { type Act, type Attack, bound, type Ground, READ, rawQuery } from './attack.ts'
 
 const QUALIFIED = 'the tenants below `sealed` share a server login, which may use all their names'
@@ -23,11 +23,6 @@ const READS: Readonly<Record<string, (ground: Ground) => readonly Act[]>> = {
   'a function with the rights of its maker': (g) => [
     `CREATE FUNCTION pg_temp.f() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER
        AS 'SELECT note FROM ${g.theirItems}'`,
-    'SELECT pg_temp.f()',
-  ],
-  'a function with a path of its own': (g) => [
-    `CREATE FUNCTION pg_temp.f() RETURNS text LANGUAGE sql SET search_path = ${g.theirSchema}
-       AS 'SELECT note FROM items'`,
     'SELECT pg_temp.f()',
   ],
   'an update that returns': (g) => [
@@ -190,17 +185,17 @@ export const WIRE_TRICKS: readonly Attack[] = [
   hiding('GBK', Buffer.of(0x81, 0x5c)),
   hiding('BIG5', Buffer.of(0xa5, 0x5c)),
   hiding('GB18030', Buffer.of(0x81, 0x5c)),
-  trick('a text over 64 KiB, SET at its head', (g) => [
+  tooLong('a text over 64 KiB, SET at its head', (g) => [
     `SET ${g.setting} = '${g.theirs}'; /*${PADDING}*/ ${READ}`,
   ]),
-  trick('a text over 64 KiB, SET at its end', (g) => [
+  tooLong('a text over 64 KiB, SET at its end', (g) => [
     `/*${PADDING}*/ SET ${g.setting} = '${g.theirs}'; ${READ}`,
   ]),
   trick('a text over 64 KiB by the extended protocol', (g) => [
     bound(`/*${PADDING}*/ SELECT set_config('${g.setting}', '${g.theirs}', false)`),
     bound(READ),
   ]),
-  trick('a text over 64 KiB in a transaction', (g) => [
+  tooLong('a text over 64 KiB in a transaction', (g) => [
     'BEGIN',
     `/*${PADDING}*/ SET LOCAL ${g.setting} = '${g.theirs}'`,
     READ,
@@ -209,14 +204,21 @@ export const WIRE_TRICKS: readonly Attack[] = [
   trick('a Parse without a Sync, and a Query', (g) => [
     {
       bytes: Buffer.concat([
-        (bound(`SELECT set_config('${g.setting}', '${g.theirs}', false)`) as { bytes: Buffer })
-          .bytes,
+        bound(`SELECT set_config('${g.setting}', '${g.theirs}', false)`).bytes.subarray(
+          0,
+          -sync.length,
+        ),
         frame('Q', Buffer.from(`${READ}\0`)),
       ]),
-      answers: 2,
+      answers: 1,
     },
   ]),
 ]
+
+function tooLong(name: string, acts: Attack['acts']): Attack {
+  const note = 'the guard reads no text over 64 KiB'
+  return { ...trick(name, acts), stoppedBy: 'sealed', note }
+}
 
 function trick(name: string, acts: Attack['acts']): Attack {
   return { name, strategy: 'both', aim: 'read', acts, stoppedBy: 'guarded' }

@@ -91,23 +91,28 @@ const OTHERS: readonly Attack[] = [
   ]),
   of('two requests without waiting', (g) => {
     const [first, second] = [bound(`SELECT ${call(g)}`), bound(READ)]
-    if (typeof first === 'string' || typeof second === 'string') return []
-    if (!('bytes' in first && 'bytes' in second)) return []
     return [{ bytes: Buffer.concat([first.bytes, second.bytes]), answers: 2 }]
   }),
   of('FunctionCall', (g) => [
     { bytes: functionCall(g.setting, g.theirs, 'false'), answers: 1 },
     READ,
   ]),
-  of('FunctionCall in a transaction', (g) => [
-    'BEGIN',
-    { bytes: functionCall(g.setting, g.theirs, 'true'), answers: 1 },
-    READ,
-    'COMMIT',
-  ]),
 ]
 
 const VIEWS: readonly Attack[] = [
+  {
+    name: 'set_config: FunctionCall in a transaction',
+    strategy: 'both',
+    aim: 'read',
+    acts: (g) => [
+      'BEGIN',
+      { bytes: functionCall(g.setting, g.theirs, 'true'), answers: 1 },
+      READ,
+      'COMMIT',
+    ],
+    stoppedBy: 'sealed',
+    note: 'the guard reads texts, and FunctionCall has none',
+  },
   {
     name: 'pg_settings, which is a view that writes',
     strategy: 'schema',

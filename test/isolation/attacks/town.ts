@@ -26,8 +26,10 @@ export interface Sight {
   readonly withRole: boolean
 }
 
-/** Longest time that the victim waits for anything, in ms: it hangs only where it is locked out. */
-export const PATIENCE_MS = 3000
+/** Longest time that the victim waits for a lock, in ms: it hangs only where it is locked out. */
+export const PATIENCE_MS = 1000
+/** And for a server connection. */
+const WAIT_MS = 5000
 
 /** A server with tenants that share a database: `plain` below level `sealed`, and `sealed`. */
 export class Town {
@@ -73,9 +75,9 @@ export class Town {
     const { attacker, victim } = TENANTS[sight.strategy]
     return startTestProxy({
       auth: { method: 'trust' },
-      isolation: { level: sight.level },
+      isolation: { level: sight.level, keys: [this.key] },
       pool: { size: sight.poolSize },
-      timeouts: { waitMs: PATIENCE_MS },
+      timeouts: { waitMs: WAIT_MS },
       logins: [
         { user: 'evil', password: 'none', tenants: [attacker] },
         { user: 'app', password: 'none', tenants: '*' },
@@ -103,24 +105,23 @@ export class Town {
   }
 
   #servers({ strategy, level }: Sight): Record<string, unknown> {
-    const url = (user: string) => this.server.url(databaseOf(level), { user, password: user })
-    if (level !== 'sealed') return { shared: { url: url('pool') } }
-    if (strategy === 'row') return { shared: { url: url(ROWS_LOGIN) } }
-    const { attacker, victim } = TENANTS.schema
-    return Object.fromEntries([attacker, victim].map((name) => [name, { url: url(name) }]))
+    const user = level === 'sealed' && strategy === 'row' ? ROWS_LOGIN : 'pool'
+    return { shared: { url: this.server.url(databaseOf(level), { user, password: user }) } }
   }
 
-  #tenant(name: string, { strategy, level, withRole }: Sight): Record<string, unknown> {
-    const ofSchema = {
-      server: level === 'sealed' ? name : 'shared',
-      searchPath: level === 'sealed' ? [] : ['public'],
-    }
+  #tenant(name: string, sight: Sight): Record<string, unknown> {
+    const { strategy, level, withRole, poolSize } = sight
+    const isSealed = level === 'sealed'
+    const ownLogin = { serverLogin: { user: name, password: name }, pool: { size: poolSize } }
     return {
       name,
       strategy,
+      server: 'shared',
       settings: { lock_timeout: PATIENCE_MS },
-      ...(strategy === 'row' ? { server: 'shared', id: `id-of-${name}` } : ofSchema),
-      ...(withRole && level !== 'sealed' ? { role: roleOf(name) } : {}),
+      ...(strategy === 'row' ? { id: `id-of-${name}` } : {}),
+      ...(strategy === 'schema' && isSealed ? ownLogin : {}),
+      ...(strategy === 'schema' && !isSealed ? { searchPath: ['public'] } : {}),
+      ...(withRole && !isSealed ? { role: roleOf(name) } : {}),
     }
   }
 }

@@ -37,23 +37,22 @@ export async function atProxy(town: Town, sight: Sight): Promise<Venue> {
 }
 
 /**
- * Clients of Postgres itself, each linked by hand to its row tenant with a token: what Postgres
- * refuses without anybody before it.
+ * Clients of Postgres itself, each put by hand where a sealed link puts it: what Postgres refuses
+ * without anybody before it.
  */
-export function atPostgres(town: Town): Venue {
+export function atPostgres(town: Town, { strategy }: Sight): Venue {
   const signer = new TenantTokenSigner(town.key, TOKEN_MS)
   return {
     async logIn(_user, tenant, parameters = {}) {
-      const guest = await logIn(town.server.port, {
-        user: ROWS_LOGIN,
-        password: ROWS_LOGIN,
-        parameters: { database: 'sealed', lock_timeout: String(PATIENCE_MS), ...parameters },
-      })
-      if (guest.frames.at(-1)?.code !== 'Z') return guest
+      const user = strategy === 'row' ? ROWS_LOGIN : tenant
+      const place = strategy === 'row' ? {} : { search_path: `tenant_${tenant}` }
+      const own = { database: 'sealed', lock_timeout: String(PATIENCE_MS), ...place }
+      const login = { user, password: user, parameters: { ...own, ...parameters } }
+      const guest = await logIn(town.server.port, login)
+      if (strategy === 'schema' || guest.frames.at(-1)?.code !== 'Z') return guest
       const { processId } = keyOf(guest.frames)
       const { text } = signer.sign({ tenantId: `id-of-${tenant}`, processId }, Date.now())
-      const act = bound(`SELECT set_config('app.tenant_id', $1, false)`, text)
-      if (typeof act === 'object' && 'bytes' in act) await guest.client.ask(act.bytes)
+      await guest.client.ask(bound(`SELECT set_config('app.tenant_id', $1, false)`, text).bytes)
       return guest
     },
     violations: async () => 0,

@@ -1,5 +1,4 @@
 import type { Test } from 'tap'
-import { processEnvironment } from '../../../src/config/sources/process-environment.ts'
 import type { IsolationLevel } from '../../../src/tenancy/isolation.ts'
 import { type Attack, type Case, casesOf } from './attack.ts'
 import { besiege, type Outcome } from './siege.ts'
@@ -8,21 +7,32 @@ import { atPostgres, atProxy, type Venue } from './venue.ts'
 
 const LEVELS: readonly IsolationLevel[] = ['convenience', 'guarded', 'sealed']
 
-/** The levels that are tried; all of them, unless the environment names some. */
-const TRIED = LEVELS.filter((level) =>
-  (processEnvironment['PGUSHER_TEST_LEVELS'] ?? 'convenience,sealed').includes(level),
-)
-
 /**
  * Runs the attacks at each level, on both Postgres versions: at the level that has to stop an
  * attack, and above, the attacker gets nothing and the victim has its own; below, it works.
  */
 export function withstand(t: Test, attacks: readonly Attack[]): void {
+  atLevels(t, attacks, { levels: LEVELS, enter: atProxy })
+}
+
+/** Runs them against Postgres itself, set up as level `sealed` wants it. */
+export function withstandAlone(t: Test, attacks: readonly Attack[]): void {
+  atLevels(t, attacks, { levels: ['sealed'], enter: atPostgres })
+}
+
+interface Stage {
+  readonly levels: readonly IsolationLevel[]
+  readonly enter: Enter
+}
+
+type Enter = (town: Town, sight: Sight) => Venue | Promise<Venue>
+
+function atLevels(t: Test, attacks: readonly Attack[], { levels, enter }: Stage): void {
   for (const major of [15, 18] as const) {
     t.test(`on Postgres ${major}`, async (t) => {
       const town = await Town.start(t, major)
-      for (const level of TRIED) {
-        const sieges = new Sieges(town)
+      for (const level of levels) {
+        const sieges = new Sieges(town, enter)
         for (const one of casesOf(attacks)) {
           const sight = sightOf(one, level)
           judge(t, sight, { ...one, outcome: await sieges.run(sight, one) })
@@ -54,10 +64,12 @@ function judge(
 /** One proxy for all attacks of a kind, until one of them leaves something behind. */
 class Sieges {
   readonly #town: Town
+  readonly #enter: Enter
   readonly #venues = new Map<string, Venue>()
 
-  constructor(town: Town) {
+  constructor(town: Town, enter: Enter) {
     this.#town = town
+    this.#enter = enter
   }
 
   async run(sight: Sight, one: Case): Promise<Outcome> {
@@ -75,9 +87,7 @@ class Sieges {
   async #venue(sight: Sight): Promise<Venue> {
     const key = JSON.stringify(sight)
     if (this.#venues.size === 0) await this.#town.heal(sight.level)
-    const isDirect = sight.level === 'sealed' && sight.strategy === 'row'
-    const there = this.#venues.get(key)
-    const venue = there ?? (isDirect ? atPostgres(this.#town) : await atProxy(this.#town, sight))
+    const venue = this.#venues.get(key) ?? (await this.#enter(this.#town, sight))
     this.#venues.set(key, venue)
     return venue
   }
