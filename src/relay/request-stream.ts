@@ -207,10 +207,7 @@ export class RequestStream implements FrameVisitor {
       companions?.names?.beforeQuery(undefined, passage)
       return 'drop'
     }
-    if (companions === undefined) {
-      const visitText = frame.frameBytes > SCANNED_BYTES ? visitLong : visitKept
-      return visitText(frame, passage, this.#voice) ?? pass(server, owed)
-    }
+    if (companions === undefined) return this.#visitKept(frame, passage) ?? pass(server, owed)
     if (code === FrontendCode.query) return this.#visitQuery(frame, companions)
     if (isNaming(code)) {
       return this.#namesOf(companions).rewrite(frame, passage)
@@ -220,6 +217,11 @@ export class RequestStream implements FrameVisitor {
     if (owed === 'functionCall') companions.watch.noteUnscanned()
     if (owed === 'sync' && !companions.watch.takeMayCopy()) this.#restore(companions)
     return 'pass'
+  }
+
+  #visitKept(frame: Frame, passage: Passage): FrameFate | undefined {
+    const visitText = frame.frameBytes > SCANNED_BYTES ? visitLong : visitKept
+    return visitText(frame, passage, this.#voice)
   }
 
   emit(bytes: Buffer): void {

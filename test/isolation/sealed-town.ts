@@ -6,7 +6,7 @@ import type { PostgresMajor } from '../support/postgres-binaries.ts'
 import { startSaas } from '../support/saas.ts'
 
 /** The key of `sealedTown`, as the configuration and the SQL kit take it. */
-export const TOWN_KEY: TokenKey = { id: 'town', key: randomBytes(32).toString('base64') }
+const TOWN_KEY: TokenKey = { id: 'town', key: randomBytes(32).toString('base64') }
 
 /**
  * The tenants of `startSaas` with Postgres itself between them.

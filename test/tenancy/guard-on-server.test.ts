@@ -12,6 +12,7 @@ const PLACE: GuardedPlace = {
   setting: 'app.tenant_id',
   value: '42',
   role: undefined,
+  tokenStart: undefined,
 }
 const FOUND = `select current_setting('search_path') as path, current_setting('role') as role,
   session_user::text as login, current_setting('app.tenant_id', true) as id`
