@@ -1,6 +1,7 @@
 import type pg from 'pg'
+import { sealedSettings, startSealedTown } from '../test/isolation/sealed-town.ts'
 import type { PostgresServer } from '../test/support/postgres.ts'
-import { startSaas } from '../test/support/saas.ts'
+import { saasSettings, startSaas } from '../test/support/saas.ts'
 import { readArguments } from './support/arguments.ts'
 import { type Cleanup, withCleanup } from './support/cleanup.ts'
 import { startPgusher } from './support/pgusher.ts'
@@ -20,9 +21,15 @@ const DELAY_MS = 2
 const STATEMENTS = 2000
 const STATEMENTS_SLOW = 200
 const QUERY = 'SELECT owner FROM items WHERE id = 1'
-const PAIRS = [
-  { strategy: 'schema', names: ['globex', 'hooli'] },
-  { strategy: 'row', names: ['initech', 'initrode'] },
+const SCHEMA = { strategy: 'schema', names: ['globex', 'hooli'] } as const
+const ROW = { strategy: 'row', names: ['initech', 'initrode'] } as const
+/** A sealed schema tenant has a server login of its own: its connections never change tenant. */
+const PLANS = [
+  { ...SCHEMA, level: 'convenience' },
+  { ...SCHEMA, level: 'guarded' },
+  { ...ROW, level: 'convenience' },
+  { ...ROW, level: 'guarded' },
+  { ...ROW, level: 'sealed' },
 ] as const
 
 /** What one statement took. */
@@ -34,6 +41,7 @@ interface Cost {
 
 const COLUMNS = [
   'strategy',
+  'level',
   'added latency µs',
   'added server CPU µs',
   `added latency µs, ${2 * DELAY_MS} ms line`,
@@ -48,15 +56,18 @@ const options = readArguments(USAGE, {
 
 await withCleanup(async (cleanup) => {
   const rounds = options.number('rounds', 7)
-  const server = await startSaas(18)
-  cleanup.defer(() => server.stop())
-  const line = await startSlowLine(server.port, DELAY_MS)
-  cleanup.defer(line.stop)
+  const open = await startSaas(18)
+  cleanup.defer(() => open.stop())
+  const sealed = await startSealedTown(18)
+  cleanup.defer(() => sealed.stop())
   const rows: (readonly string[])[] = []
-  for (const pair of PAIRS) {
-    const near = await compare({ server, port: server.port, ...pair }, { rounds, cleanup })
-    const far = await compare({ server, port: line.port, ...pair }, { rounds, cleanup })
-    rows.push([pair.strategy, ...near.map(shown), ...far.slice(0, 1).map(shown)])
+  for (const plan of PLANS) {
+    const server = plan.level === 'sealed' ? sealed : open
+    const line = await startSlowLine(server.port, DELAY_MS)
+    cleanup.defer(line.stop)
+    const near = await compare({ server, port: server.port, ...plan }, { rounds, cleanup })
+    const far = await compare({ server, port: line.port, ...plan }, { rounds, cleanup })
+    rows.push([plan.strategy, plan.level, ...near.map(shown), ...far.slice(0, 1).map(shown)])
   }
   printReport({ columns: COLUMNS, rows, notes: [NOTE] }, options.has('markdown'))
 })
@@ -70,6 +81,7 @@ interface Setting {
   readonly server: PostgresServer
   readonly port: number
   readonly strategy: string
+  readonly level: string
   readonly names: readonly [string, string]
 }
 
@@ -94,7 +106,9 @@ async function compare(
       latencies.push(inTurn.latencyUs - alone.latencyUs)
       serverTimes.push(inTurn.serverUs - alone.serverUs)
     }
-    progress(`${setting.strategy}, port ${setting.port}: ${latencies.map(shown).join(' ')} µs`)
+    progress(
+      `${setting.strategy}, ${setting.level}, port ${setting.port}: ${latencies.map(shown).join(' ')} µs`,
+    )
     return [median(latencies), median(serverTimes)]
   } finally {
     await Promise.all([first.end(), second.end()])
@@ -115,18 +129,20 @@ async function run(clients: readonly [pg.Client, pg.Client], count: number): Pro
   return { latencyUs: median(times), serverUs: (exactCpuUs(pid) - serverBeganUs) / count }
 }
 
-function startProxy({ server, port }: Setting) {
-  const url = new URL(server.url('saas', { user: 'pool', password: 'pool' }))
-  url.port = String(port)
-  return startPgusher({
-    servers: { shared: { url: url.href } },
-    // One server connection: a change of tenant can't be avoided.
-    pool: { size: 1 },
-    tenants: [
-      { name: 'globex', strategy: 'schema', server: 'shared' },
-      { name: 'hooli', strategy: 'schema', server: 'shared' },
-      { name: 'initech', strategy: 'row', server: 'shared', id: '42' },
-      { name: 'initrode', strategy: 'row', server: 'shared', id: '43' },
-    ],
-  })
+function startProxy({ server, port, level }: Setting) {
+  // One server connection: a change of tenant can't be avoided.
+  const pool = { size: 1 }
+  const behind: PostgresServer = {
+    ...server,
+    url: (database, login) => {
+      const url = new URL(server.url(database, login))
+      url.port = String(port)
+      return url.href
+    },
+  }
+  const settings =
+    level === 'sealed'
+      ? sealedSettings(behind, { pool })
+      : saasSettings(behind, { pool, isolation: { level } })
+  return startPgusher(settings)
 }
