@@ -83,6 +83,7 @@ function allowed({ own, id }: Guest): readonly string[] {
     "SET work_mem = '7MB'",
     "SELECT set_config('my.setting', 'x', true)",
     'SELECT count(*) FROM pg_settings',
+    "SELECT set_config(name, '8MB', false) FROM pg_settings WHERE name = 'work_mem'",
     'UPDATE items SET owner = owner WHERE owner IN (SELECT setting FROM pg_settings)',
   ]
 }

@@ -94,6 +94,27 @@ const ASSIGNMENTS: readonly (readonly [string, ...string[]])[] = [
   ["CREATE RULE r AS ON INSERT TO t DO ALSO SELECT set_config('a', 'b', true)", "a='b'"],
   ['CREATE AGGREGATE evil(text, bool) (sfunc = set_config, stype = text)', '?=<unknown>'],
   ['CREATE CAST (a AS b) WITH FUNCTION set_config(text, text, bool)', '?=<unknown>'],
+  ["SELECT set_config(name, 'b', false) FROM pg_settings WHERE name = 'A'", "a='b'"],
+  [
+    'select set_config("name", $1, $2) from pg_catalog."pg_settings" where name=\'a\';',
+    'a=<unknown>',
+  ],
+  ["SELECT set_config(name, 'b', true) FROM pg_settings", "?='b'"],
+  ["SELECT set_config(name, 'b', true) FROM pg_settings WHERE name = 'a' OR true", "?='b'"],
+  ["SELECT set_config(name, 'b', true) FROM pg_settings WHERE name = U&'!' UESCAPE 'a'", "?='b'"],
+  ["SELECT set_config(name, 'b', true) FROM pg_settings WHERE name = E'\\141'", "?='b'"],
+  ["SELECT set_config(name, 'b', true) FROM t WHERE name = 'a'", "?='b'"],
+  ["SELECT set_config(name || 'x', 'b', true) FROM pg_settings WHERE name = 'a'", "?='b'"],
+  [
+    "SELECT set_config(name, 'b', true), set_config(name, 'c', true) FROM pg_settings WHERE name = 'a'",
+    "?='b'",
+    "a='c'",
+  ],
+  [
+    "SELECT set_config('d', set_config(name, 'b', true), true) FROM pg_settings WHERE name = 'a'",
+    "?='b'",
+    'd=<unknown>',
+  ],
 
   ["UPDATE pg_settings SET setting = 'x'", '?=<unknown>'],
   ['update only pg_catalog . "pg_settings" set setting = \'x\'', '?=<unknown>'],

@@ -1,6 +1,7 @@
 import { assignedText, mayName } from './assigned-value.ts'
 import type { EffectsBuilder } from './effects-builder.ts'
 import { TEMP_SCHEMA } from './session-words.ts'
+import { NAME_COLUMN, SettingsLookup } from './settings-lookup.ts'
 import type { SqlLexer } from './sql-lexer.ts'
 
 const NAME_ARGUMENT = 0
@@ -20,6 +21,8 @@ interface Call {
   shape: 'empty' | 'literal' | 'colon' | 'colons' | 'cast' | 'complex'
   value: string | undefined
   name: string | undefined
+  /** The name is the column of that name. */
+  isColumn: boolean
   newValue: string | undefined
   isLocal: boolean
 }
@@ -28,19 +31,23 @@ interface Call {
 export class SetConfigCalls {
   readonly #calls: Call[] = []
   readonly #effects: EffectsBuilder
+  readonly #lookup: SettingsLookup
 
   constructor(effects: EffectsBuilder) {
     this.#effects = effects
+    this.#lookup = new SettingsLookup(effects)
   }
 
   /** A call's opening parenthesis stands here. */
   open(): void {
+    this.#lookup.end()
     this.#calls.push({
       depth: 0,
       argument: 0,
       shape: 'empty',
       value: undefined,
       name: undefined,
+      isColumn: false,
       newValue: undefined,
       isLocal: false,
     })
@@ -49,7 +56,10 @@ export class SetConfigCalls {
   /** Takes each token but the opening parenthesis of a call. */
   take(lexer: SqlLexer): void {
     const call = this.#calls.at(-1)
-    if (call === undefined) return
+    if (call === undefined) {
+      this.#lookup.take(lexer)
+      return
+    }
     const isName = call.argument === NAME_ARGUMENT && call.shape === 'empty'
     if (!isName && mayName(lexer, TEMP_SCHEMA)) this.#effects.make('temp')
     if (call.depth === 0 && lexer.isSymbol(',')) endArgument(call)
@@ -57,11 +67,18 @@ export class SetConfigCalls {
     else takeToken(call, lexer)
   }
 
+  /** The statement is over. */
+  endStatement(): void {
+    this.#lookup.end()
+  }
+
   #end(call: Call): void {
     endArgument(call)
     this.#calls.pop()
     if (call.name !== undefined) this.#effects.name(call.name)
-    this.#effects.assign(call.name, assignedText(call.newValue))
+    const value = assignedText(call.newValue)
+    if (call.isColumn && this.#calls.length === 0) this.#lookup.begin(value)
+    else this.#effects.assign(call.name, value)
     if (!call.isLocal) this.#effects.configure(call.name)
   }
 }
@@ -69,6 +86,9 @@ export class SetConfigCalls {
 function takeToken(call: Call, lexer: SqlLexer): void {
   if (lexer.isSymbol('(') || lexer.isSymbol('[')) call.depth += 1
   else if (lexer.isSymbol(')') || lexer.isSymbol(']')) call.depth -= 1
+  if (call.argument === NAME_ARGUMENT) {
+    call.isColumn = call.shape === 'empty' && lexer.identifier === NAME_COLUMN
+  }
   call.shape = nextShape(call, lexer)
   if (call.shape === 'literal') call.value = lexer.literal() ?? lexer.keyword
 }

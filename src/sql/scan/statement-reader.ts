@@ -5,6 +5,7 @@ import { ROUTINE_WORDS, RoutineClauses } from './routine-clauses.ts'
 import { FUNCTION_EFFECTS, SET_CONFIG, SETTINGS_VIEW, TEMP_SCHEMA } from './session-words.ts'
 import { HARMLESS_CASTS, SetConfigCalls } from './set-config-calls.ts'
 import { readReset, readSet, readSetClause, readShow, SETTING_WORDS } from './setting-statements.ts'
+import { LOOKUP_WORDS } from './settings-lookup.ts'
 import { SqlLexer } from './sql-lexer.ts'
 import type { SqlDialect, SqlText } from './statement-effects.ts'
 import { UpdateTarget } from './update-target.ts'
@@ -57,6 +58,7 @@ const WORDS = new KnownWords([
   ...TEMP_SCOPES,
   ...BEFORE_EXECUTE,
   ...ROUTINE_WORDS,
+  ...LOOKUP_WORDS,
   ...SHARED_OBJECTS,
   ...[SET_CONFIG, SETTINGS_VIEW, HOLD_WORD, 'with', 'cursor', 'update', 'only', 'true'],
   ...['mapping', 'for'],
@@ -117,6 +119,7 @@ class StatementReader {
         lexer.next()
       }
     }
+    this.#calls.endStatement()
     lexer.next()
   }
 
