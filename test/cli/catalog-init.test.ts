@@ -47,7 +47,7 @@ for (const server of [server15, server18]) {
     t.strictSame(first, {
       exitCode: 0,
       errors: '',
-      out: `schema pgusher set up: checks, tables, versions, notifications, neighbours, isolation\nrole the proxy may read it\n`,
+      out: `schema pgusher set up: checks, tables, versions, notifications, neighbours, budgets, isolation\nrole the proxy may read it\n`,
     })
     const second = await run(['init', '--url', url])
     t.strictSame(second, { exitCode: 0, errors: '', out: 'schema pgusher is up to date\n' })
