@@ -1,7 +1,6 @@
 import { query, rows, sendCancel, sqlStates } from '../../support/raw-client.ts'
 import { until } from '../../support/until.ts'
 import type { MatrixCase } from './cases.ts'
-import { WAIT_AT_GATE } from './gate.ts'
 import type { Guest } from './guest.ts'
 import { glance, look, type Sight } from './look.ts'
 import { asOneRequest, requestsOf } from './protocols.ts'
@@ -51,6 +50,11 @@ export class Stage {
     return whereIs(await this.#room.second())
   }
 
+  /** Something that the first tenant can run, and that does not end by itself. */
+  get endless(): string {
+    return this.#room.town.gate(this.#room.pair.first.database).wait
+  }
+
   /** Makes the state, and looks how far it leads. */
   async make({ before = [], behind = [], asOne }: Frame = {}): Promise<void> {
     const { state, protocol } = this.#matrixCase
@@ -95,7 +99,7 @@ export class Stage {
   async cancelWhileTheOtherRuns(): Promise<void> {
     const gate = this.#room.town.gate(this.#room.pair.second.database)
     const second = await this.#room.second()
-    const answer = second.ask(query(WAIT_AT_GATE))
+    const answer = second.ask(query(gate.wait))
     await gate.untilBesieged()
     await sendCancel(this.port, this.first.key)
     const states = sqlStates(await gate.letThrough(answer))

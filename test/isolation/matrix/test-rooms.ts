@@ -6,7 +6,7 @@ import { has } from './pair.ts'
 import { isShared, type RoomPlan } from './room.ts'
 import { roomsOf } from './rooms-of.ts'
 import { type RoomReport, runRoom } from './run-room.ts'
-import { startTown, type Town } from './town.ts'
+import { openTown, startTownServer, type Town } from './town.ts'
 
 /** Least share of the cases that ran on one server connection, of those that could. */
 const LEAST_KEPT = 0.9
@@ -19,8 +19,10 @@ export async function testRooms(
   major: PostgresMajor,
   level: IsolationLevel | 'database',
 ): Promise<void> {
-  const town = await startTown(major, level === 'sealed')
-  t.teardown(() => town.stop())
+  const server = await startTownServer(major, level === 'sealed')
+  t.teardown(() => server.stop())
+  const town = await openTown(server)
+  t.teardown(() => town.leave())
   for (const plan of roomsOf(major, level)) {
     await t.test(`${plan.pair.strategy}, ${plan.mode} mode`, (t) => testRoom(t, town, plan))
   }

@@ -1,5 +1,4 @@
 import { bind, execute, flush, frame, parse, query, sendCancel } from '../../support/raw-client.ts'
-import { WAIT_AT_GATE } from './gate.ts'
 import type { PoolMode } from './pair.ts'
 import type { ProtocolName } from './protocols.ts'
 import type { Stage } from './stage.ts'
@@ -166,7 +165,7 @@ const HASTENED: readonly WayOut[] = [
     async leave(stage) {
       await stage.make()
       let isAnswered = false
-      const answer = stage.first.ask(query(WAIT_AT_GATE)).finally(() => {
+      const answer = stage.first.ask(query(stage.endless)).finally(() => {
         isAnswered = true
       })
       // One that comes before the query runs cancels nothing.
@@ -195,7 +194,7 @@ const HASTENED: readonly WayOut[] = [
     share: 5,
     async leave(stage) {
       await stage.make()
-      await stage.first.ask(query(WAIT_AT_GATE))
+      await stage.first.ask(query(stage.endless))
       await stage.leavePolitely()
     },
   },
