@@ -25,6 +25,8 @@ export interface WayOut {
   readonly impatience?: Impatience
   /** It ends the proxy, while the second tenant waits for the server connection of the first. */
   readonly endsProxy?: true
+  /** Takes all back that DISCARD ALL can, and stays: not for what pins for good. */
+  readonly discards?: true
   /** Takes long: it is tried with one of so many states. @defaultValue `1` */
   readonly share?: number
 }
@@ -91,6 +93,11 @@ const ENDED: readonly WayOut[] = [
       await stage.first.ask(query('SELECT 1/0'))
       await stage.leavePolitely()
     },
+  },
+  {
+    name: 'a goodbye right behind it',
+    commits: true,
+    leave: (stage) => stage.make({ goes: true }),
   },
   {
     name: 'a time limit of the server',
@@ -229,7 +236,7 @@ const KEYS: readonly WayOut[] = [
   {
     name: 'a cancel behind the release',
     modes: ['transaction'],
-    commits: true,
+    discards: true,
     share: 3,
     async leave(stage) {
       await stage.make()
