@@ -6,7 +6,7 @@ import { roomsOf } from './matrix/rooms-of.ts'
 import { WAYS_OUT } from './matrix/ways-out.ts'
 
 /** What the matrix has grown to; it must not shrink unseen. */
-const LEAST = { cases: 8_000, states: 60, ways: 18 }
+const LEAST = { cases: 11_000, states: 72, ways: 19 }
 
 const ROOMS = MAJORS.flatMap((major) =>
   [...LEVELS, 'database' as const].flatMap((level) => roomsOf(major, level)),
