@@ -121,10 +121,11 @@ class RoomRunner {
 
   /** What was said of the statements that made the state, and should not have been. */
   #badMaking({ state, way }: MatrixCase, { said, hasReached }: Stage): readonly string[] {
-    const { level } = this.#plan
+    const { level, pair } = this.#plan
     const others = said.filter((code) => !way.brings?.includes(code ?? ''))
     const isRefused = others[0] === REFUSED
-    const mustBeRefused = has(level, state.refusedFrom)
+    // Nobody reads the texts of a tenant that shares nothing.
+    const mustBeRefused = pair.strategy !== 'database' && has(level, state.refusedFrom)
     // What follows a refusal is its consequence.
     const rest = isRefused && mustBeRefused ? [] : others
     return [

@@ -52,13 +52,19 @@ export class Stage {
     return this.#room.proxy.port
   }
 
-  /** The process of the server connection that the first tenant has, or had. */
-  whereFirstIs(): Promise<string> {
-    return whereIs(this.first)
+  /** The process of the server connection on which the first tenant begins, as itself. */
+  async whereFirstIs(): Promise<string> {
+    const text = `SELECT pg_backend_pid(), (SELECT string_agg(owner, ',') FROM items)`
+    const [pid = '', owners = ''] = rows(await this.first.ask(query(text)))
+      .join()
+      .split('|')
+    if (owners !== this.#room.pair.first.tenant) this.problems.push(`the first sees ${owners}`)
+    return pid
   }
 
   async whereSecondIs(): Promise<string> {
-    return whereIs(await this.#room.second())
+    const second = await this.#room.second()
+    return rows(await second.ask(query('SELECT pg_backend_pid()'))).join()
   }
 
   /** Something that the first tenant can run, and that does not end by itself. */
@@ -126,9 +132,4 @@ export class Stage {
     const states = sqlStates(frames).join()
     if (states !== NO_SUCH_STATEMENT) this.problems.push(`a statement of the first: ${states}`)
   }
-}
-
-async function whereIs(guest: Guest): Promise<string> {
-  const [pid = ''] = rows(await guest.ask(query('SELECT pg_backend_pid()')))
-  return pid
 }
