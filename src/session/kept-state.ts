@@ -164,10 +164,11 @@ export class KeptState {
     return doubtful
   }
 
-  #noteUnaskable({ makes, settings, mayTouchAnySetting, isUnscanned }: TurnEffects): void {
+  #noteUnaskable(effects: TurnEffects): void {
+    const { makes, settings, mayTouchAnySetting, isUnscanned } = effects
     if (makes.has('load')) this.#pins.add('load')
     for (const name of settings) if (!isAskable(name)) this.#pinSetting(name)
-    this.#isIndelible ||= makes.has('load') || settings.has(SEED)
+    this.#isIndelible ||= leavesIndelible(effects)
     const isMore = makes.size > 1 || mayTouchAnySetting || settings.size > 0
     const isUnseen = isUnscanned || makes.has('code')
     this.#hasPreparedMore ||= isUnseen || (makes.has('prepare') && isMore)
@@ -293,4 +294,9 @@ function isAskable(name: string): boolean {
 function isSame(name: string, value: string, own: string | undefined): boolean {
   if (value === own || own === undefined || name !== 'search_path') return value === own
   return isDeepStrictEqual(parseSearchPath(value), parseSearchPath(own))
+}
+
+/** Whether what a turn did may have made state that nothing undoes. */
+export function leavesIndelible({ makes, settings }: TurnEffects): boolean {
+  return makes.has('load') || settings.has(SEED)
 }

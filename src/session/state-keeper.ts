@@ -4,7 +4,7 @@ import type { FactsWanted, SessionFacts } from '../server/session-facts.ts'
 import { admitClientSettings } from '../tenancy/client-settings.ts'
 import type { Link } from '../tenancy/link.ts'
 import { type Admission, keepPolicy } from './admission.ts'
-import { KeptState, type PinReason } from './kept-state.ts'
+import { KeptState, leavesIndelible, type PinReason } from './kept-state.ts'
 
 /** What a turn of a client did. */
 export interface TurnOutcome {
@@ -101,6 +101,7 @@ export class StateKeeper {
     const isKept = this.#admission.route.pool.mode === 'session' || this.isPinned
     // What the client did to it was never undone, or never asked for.
     if (isUnknown || isKept) server.markDirty()
+    if (effects !== undefined && leavesIndelible(effects)) return false
     return this.#kept?.isIndelible !== true
   }
 

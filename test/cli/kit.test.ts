@@ -16,8 +16,10 @@ import { runCommand } from './catalog-fixture.ts'
 const run = (args: readonly string[], stdin: readonly string[] = []) =>
   runCommand(runKit, args, stdin)
 
-for (const major of MAJORS) {
-  const server = await startKitServer(major)
+const servers = await Promise.all(MAJORS.map(startKitServer))
+
+for (const [index, server] of servers.entries()) {
+  const major = MAJORS[index]
   const urlOf = (database: string) => server.url(database, { user: 'owner' })
 
   t.test(`${major}: installs, keeps its setting, and tends keys`, async (t) => {

@@ -3,14 +3,16 @@ import { allCasesOf, casesOf, LEVELS, MAJORS, STATES, waysOf } from './matrix/ca
 import { PROTOCOLS } from './matrix/protocols.ts'
 import { isShared } from './matrix/room.ts'
 import { roomsOf } from './matrix/rooms-of.ts'
+import { SHARED } from './matrix/state-kind.ts'
 import { WAYS_OUT } from './matrix/ways-out.ts'
 
 /** What the matrix has grown to; it must not shrink unseen. */
-const LEAST = { cases: 8_000, states: 60, ways: 18 }
+const LEAST = { cases: 11_000, states: 72, ways: 19 }
 
-const ROOMS = MAJORS.flatMap((major) =>
-  [...LEVELS, 'database' as const].flatMap((level) => roomsOf(major, level)),
-)
+const ROOMS = MAJORS.flatMap((major) => [
+  ...roomsOf(major, 'database', 'sealed'),
+  ...LEVELS.flatMap((level) => SHARED.flatMap((strategy) => roomsOf(major, strategy, level))),
+])
 
 t.test('the matrix is as large as it was', async (t) => {
   const cases = ROOMS.map((plan) => casesOf(plan).length).reduce((sum, count) => sum + count)

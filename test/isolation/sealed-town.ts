@@ -3,7 +3,7 @@ import { kitScript } from '../../src/lifecycle/sql-kit/kit-script.ts'
 import type { TokenKey } from '../../src/tenancy/tenant-token.ts'
 import { type PostgresOptions, type PostgresServer, sql } from '../support/postgres.ts'
 import type { PostgresMajor } from '../support/postgres-binaries.ts'
-import { startSaas } from '../support/saas.ts'
+import { type Addressed, startSaas } from '../support/saas.ts'
 
 /** The key of `sealedTown`, as the configuration and the SQL kit take it. */
 const TOWN_KEY: TokenKey = { id: 'town', key: randomBytes(32).toString('base64') }
@@ -30,7 +30,7 @@ export async function startSealedTown(
 
 /** Settings of a proxy with its schema and row tenants, at level `sealed`. */
 export function sealedSettings(
-  server: PostgresServer,
+  server: Addressed,
   overrides: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
   const login = (user: string) => ({ user, password: user })

@@ -88,9 +88,11 @@ const CLOSED = [
   'SET quote_all_identifiers = on',
 ]
 
-for (const major of MAJORS) {
-  const server = await startKitServer(major)
-  await sql(server, 'postgres', 'CREATE ROLE passing BYPASSRLS')
+const servers = await Promise.all(MAJORS.map(startKitServer))
+for (const server of servers) await sql(server, 'postgres', 'CREATE ROLE passing BYPASSRLS')
+
+for (const [index, server] of servers.entries()) {
+  const major = MAJORS[index]
 
   t.test(`${major}: installed again, it keeps keys and tables`, async (t) => {
     const database = await KitDatabase.create(server, 'again')

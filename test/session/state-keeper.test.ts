@@ -95,6 +95,9 @@ t.test('what nothing undoes costs the connection', async (t) => {
   turn(rig, effectsOf("load 'x'"), factsOf())
   t.equal(rig.keeper.isPinned, true)
   t.equal(rig.keeper.left(rig.connection, NOTHING), false)
+  const { keeper, connection } = kept()
+  const last = { effects: effectsOf('select setseed(0.5)'), changed: new Map() }
+  t.equal(keeper.left(connection, last), false, 'also if it leaves at once')
 })
 
 t.test('where nobody may be pinned, what slipped through is undone', async (t) => {

@@ -26,9 +26,12 @@ export async function startSaas(
   return server
 }
 
+/** A server that can be found. */
+export type Addressed = Pick<PostgresServer, 'url'>
+
 /** Settings of a proxy with six tenants, two of each strategy, over that server. */
 export function saasSettings(
-  server: PostgresServer,
+  server: Addressed,
   overrides: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
   const login = (user: string) => ({ user, password: user })

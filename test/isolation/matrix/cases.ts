@@ -23,7 +23,7 @@ export const MAJORS = [15, 18] as const
 export const STATES: readonly StateKind[] = [...SETTINGS, ...PLACES, ...OBJECTS]
 
 /** Where no server connection is ever shared, one case of so many is tried. */
-const UNSHARED_SHARE = 16
+const UNSHARED_SHARE = 24
 
 /**
  * The cases of a room: a share of all that there could be, such that over all levels and majors of
@@ -62,6 +62,7 @@ function matrixCase(state: StateKind, protocol: ProtocolName, way: WayOut): Matr
 function fits(state: StateKind, way: WayOut): boolean {
   // What is refused at the login never comes to another way out.
   if (state.isLoginRefused) return way.name === 'no transaction'
+  if (state.isIndelible && way.discards) return false
   return !(state.isAlone && way.isInTransaction)
 }
 

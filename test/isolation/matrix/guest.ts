@@ -1,4 +1,5 @@
 import {
+  frame,
   keyOf,
   RawClient,
   type RawFrame,
@@ -40,6 +41,12 @@ export class Guest {
     const frames: RawFrame[] = []
     for (const request of requests) frames.push(...(await this.ask(request)))
     return frames
+  }
+
+  /** Sends all of them and a goodbye in one write. */
+  async runAndEnd(requests: readonly Buffer[]): Promise<readonly RawFrame[]> {
+    this.client.send(...requests, frame('X'))
+    return this.client.toEnd()
   }
 
   async ask(request: Buffer): Promise<readonly RawFrame[]> {

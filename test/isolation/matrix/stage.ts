@@ -1,7 +1,14 @@
-import { query, rows, sendCancel, sqlStates } from '../../support/raw-client.ts'
+import {
+  bind,
+  execute,
+  query,
+  rows,
+  sendCancel,
+  sqlStates,
+  sync,
+} from '../../support/raw-client.ts'
 import { until } from '../../support/until.ts'
 import type { MatrixCase } from './cases.ts'
-import { WAIT_AT_GATE } from './gate.ts'
 import type { Guest } from './guest.ts'
 import { glance, look, type Sight } from './look.ts'
 import { asOneRequest, requestsOf } from './protocols.ts'
@@ -14,8 +21,11 @@ interface Frame {
   readonly behind?: readonly string[]
   /** In as few requests as the protocol allows, so that no time passes in between. */
   readonly asOne?: true
+  /** The goodbye is in the same write, and the session is over behind it. */
+  readonly goes?: true
 }
 
+const NO_SUCH_STATEMENT = '26000'
 const PEEK = 'SELECT shared.peek()'
 
 /** One case: the first tenant makes a state and goes, then the second one looks. */
@@ -42,23 +52,34 @@ export class Stage {
     return this.#room.proxy.port
   }
 
-  /** The process of the server connection that the first tenant has, or had. */
-  whereFirstIs(): Promise<string> {
-    return whereIs(this.first)
+  /** The process of the server connection on which the first tenant begins, as itself. */
+  async whereFirstIs(): Promise<string> {
+    const text = `SELECT pg_backend_pid(), (SELECT string_agg(owner, ',') FROM items)`
+    const [pid = '', owners = ''] = rows(await this.first.ask(query(text)))
+      .join()
+      .split('|')
+    if (owners !== this.#room.pair.first.tenant) this.problems.push(`the first sees ${owners}`)
+    return pid
   }
 
   async whereSecondIs(): Promise<string> {
-    return whereIs(await this.#room.second())
+    const second = await this.#room.second()
+    return rows(await second.ask(query('SELECT pg_backend_pid()'))).join()
+  }
+
+  /** Something that the first tenant can run, and that does not end by itself. */
+  get endless(): string {
+    return this.#room.town.gate(this.#room.pair.first.database).wait
   }
 
   /** Makes the state, and looks how far it leads. */
-  async make({ before = [], behind = [], asOne }: Frame = {}): Promise<void> {
+  async make({ before = [], behind = [], asOne, goes }: Frame = {}): Promise<void> {
     const { state, protocol } = this.#matrixCase
     const { pair } = this.#room
     const peek = state.reachesUntil === undefined ? [] : [PEEK]
     const statements: (string | Statement)[] = [...before, ...state.make(pair), ...peek, ...behind]
     const requests = asOne ? asOneRequest(protocol, statements) : requestsOf(protocol, statements)
-    const frames = await this.first.run(requests)
+    const frames = goes ? await this.first.runAndEnd(requests) : await this.first.run(requests)
     this.said.push(...sqlStates(frames))
     this.hasReached ||= rows(frames).some((row) => row.split(',').includes(pair.second.tenant))
   }
@@ -75,7 +96,10 @@ export class Stage {
 
   /** What the second tenant sees. */
   async look(): Promise<Sight> {
-    return this.#glance ?? look(await this.#room.second())
+    if (this.#glance !== undefined) return this.#glance
+    const second = await this.#room.second()
+    if (this.#matrixCase.state.isUnnamed) await this.#useUnnamed(second)
+    return look(second)
   }
 
   /** Has the second tenant ask now, so that it waits for the server connection. */
@@ -95,15 +119,17 @@ export class Stage {
   async cancelWhileTheOtherRuns(): Promise<void> {
     const gate = this.#room.town.gate(this.#room.pair.second.database)
     const second = await this.#room.second()
-    const answer = second.ask(query(WAIT_AT_GATE))
+    const answer = second.ask(query(gate.wait))
     await gate.untilBesieged()
     await sendCancel(this.port, this.first.key)
     const states = sqlStates(await gate.letThrough(answer))
     if (states.length > 0) this.problems.push(`the second was canceled: ${states.join()}`)
   }
-}
 
-async function whereIs(guest: Guest): Promise<string> {
-  const [pid = ''] = rows(await guest.ask(query('SELECT pg_backend_pid()')))
-  return pid
+  /** Has the second tenant use a statement that it has not parsed. */
+  async #useUnnamed(second: Guest): Promise<void> {
+    const frames = await second.ask(Buffer.concat([bind('', '', ['x']), execute(), sync]))
+    const states = sqlStates(frames).join()
+    if (states !== NO_SUCH_STATEMENT) this.problems.push(`a statement of the first: ${states}`)
+  }
 }

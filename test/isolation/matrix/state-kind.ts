@@ -33,6 +33,8 @@ export interface StateKind {
   readonly reachesUntil?: IsolationLevel
   /** Nothing can undo it: the server connection is closed. */
   readonly isIndelible?: true
+  /** It is there for a Bind that names no statement: the second tenant begins with one. */
+  readonly isUnnamed?: true
   /** Takes back what it made outside of the session, as a superuser. */
   undo?(pair: Pair): string
 }

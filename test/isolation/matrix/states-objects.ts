@@ -38,6 +38,12 @@ export const OBJECTS: readonly StateKind[] = [
     protocols: BOUND,
   },
   {
+    name: 'the unnamed statement',
+    make: () => [{ text: 'SELECT $1::text', values: ['x'] }],
+    protocols: BOUND,
+    isUnnamed: true,
+  },
+  {
     name: 'a cursor WITH HOLD',
     make: () => ['DECLARE leftover CURSOR WITH HOLD FOR SELECT generate_series(1, 3)'],
   },

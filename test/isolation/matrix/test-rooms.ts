@@ -1,28 +1,29 @@
 import t, { type Test } from 'tap'
 import type { IsolationLevel } from '../../../src/tenancy/isolation.ts'
+import type { Strategy } from '../../../src/tenancy/tenancy.ts'
 import type { PostgresMajor } from '../../support/postgres-binaries.ts'
 import { casesOf, STATES } from './cases.ts'
 import { has } from './pair.ts'
 import { isShared, type RoomPlan } from './room.ts'
 import { roomsOf } from './rooms-of.ts'
 import { type RoomReport, runRoom } from './run-room.ts'
-import { startTown, type Town } from './town.ts'
+import { openTown, startTownServer, type Town } from './town.ts'
 
 /** Least share of the cases that ran on one server connection, of those that could. */
 const LEAST_KEPT = 0.9
 
-/**
- * Makes a subtest of each room of a level: the tenants of shared servers, in both pool modes; for
- * `database`, those that share none.
- */
+/** Makes a subtest of each room; see `roomsOf`. */
 export async function testRooms(
   major: PostgresMajor,
-  level: IsolationLevel | 'database',
+  strategy: Strategy,
+  level: IsolationLevel,
 ): Promise<void> {
-  const town = await startTown(major, level === 'sealed')
-  t.teardown(() => town.stop())
-  for (const plan of roomsOf(major, level)) {
-    await t.test(`${plan.pair.strategy}, ${plan.mode} mode`, (t) => testRoom(t, town, plan))
+  const server = await startTownServer(major, level === 'sealed')
+  t.teardown(() => server.stop())
+  const town = await openTown(server)
+  t.teardown(() => town.leave())
+  for (const plan of roomsOf(major, strategy, level)) {
+    await t.test(`${plan.mode} mode`, (t) => testRoom(t, town, plan))
   }
 }
 

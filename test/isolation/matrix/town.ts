@@ -4,7 +4,7 @@ import type { Strategy } from '../../../src/tenancy/tenancy.ts'
 import { type PostgresServer, sql } from '../../support/postgres.ts'
 import type { PostgresMajor } from '../../support/postgres-binaries.ts'
 import { startTestProxy, type TestProxy } from '../../support/proxy.ts'
-import { PAIRS, saasSettings, startSaas } from '../../support/saas.ts'
+import { type Addressed, PAIRS, saasSettings, startSaas } from '../../support/saas.ts'
 import { sealedSettings, startSealedTown } from '../sealed-town.ts'
 import { Gate } from './gate.ts'
 import { lookFunction, PLAIN_IDENTITY } from './look.ts'
@@ -24,25 +24,36 @@ export type Impatience = keyof typeof IMPATIENT
 
 /** A Postgres server whose tenants take turns. */
 export interface Town {
-  readonly server: PostgresServer
+  readonly server: Addressed
   /** A gate of that database. */
   gate(database: string): Gate
   /** As the superuser. */
   asSuperuser(text: string): Promise<void>
-  stop(): Promise<void>
+  /** Leaves it; the server goes on. */
+  leave(): Promise<void>
 }
 
+const DATABASES = ['saas', 'acme', 'umbrella']
+
 /** @param isSealed - Postgres itself keeps the tenants of the shared database apart. */
-export async function startTown(major: PostgresMajor, isSealed: boolean): Promise<Town> {
+export async function startTownServer(
+  major: PostgresMajor,
+  isSealed: boolean,
+): Promise<PostgresServer> {
   const options = { auth: 'trust', settings: QUIET } as const
   const server = await (isSealed ? startSealedTown(major, options) : startSaas(major, options))
   await sql(server, 'postgres', 'CREATE ROLE helper; GRANT helper TO pool')
-  const gates = new Map<string, Gate>()
-  for (const database of ['saas', 'acme', 'umbrella']) {
+  for (const database of DATABASES) {
     const hasTokens = isSealed && database === 'saas'
     await sql(server, database, sharedThings(hasTokens ? 'pgusher.tenant_id()' : PLAIN_IDENTITY))
-    gates.set(database, await Gate.open(server, database))
   }
+  return server
+}
+
+/** @param server - As `startTownServer` made it. */
+export async function openTown(server: Addressed): Promise<Town> {
+  const gates = new Map<string, Gate>()
+  for (const database of DATABASES) gates.set(database, await Gate.open(server, database))
   const superuser = new Client({ connectionString: server.url('postgres') })
   await superuser.connect()
   return {
@@ -53,9 +64,8 @@ export async function startTown(major: PostgresMajor, isSealed: boolean): Promis
       return gate
     },
     asSuperuser: async (text) => void (await superuser.query(text)),
-    async stop() {
+    async leave() {
       await Promise.all([superuser.end(), ...[...gates.values()].map((gate) => gate.close())])
-      await server.stop()
     },
   }
 }
@@ -74,7 +84,7 @@ export function openProxy({ server }: Town, plan: ProxyPlan): Promise<TestProxy>
 }
 
 function townSettings(
-  server: PostgresServer,
+  server: Addressed,
   { mode, level, impatience }: ProxyPlan,
 ): Record<string, unknown> {
   const base = baseSettings(server, level)
@@ -94,7 +104,7 @@ function townSettings(
 }
 
 /** Tenants of a database of their own are the same at every level. */
-function baseSettings(server: PostgresServer, level: IsolationLevel): Record<string, unknown> {
+function baseSettings(server: Addressed, level: IsolationLevel): Record<string, unknown> {
   if (level !== 'sealed') return saasSettings(server, { isolation: { level } })
   const sealed = sealedSettings(server)
   const ofDatabases = tenantsOf(saasSettings(server)).filter(

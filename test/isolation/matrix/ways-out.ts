@@ -1,5 +1,4 @@
 import { bind, execute, flush, frame, parse, query, sendCancel } from '../../support/raw-client.ts'
-import { WAIT_AT_GATE } from './gate.ts'
 import type { PoolMode } from './pair.ts'
 import type { ProtocolName } from './protocols.ts'
 import type { Stage } from './stage.ts'
@@ -26,6 +25,8 @@ export interface WayOut {
   readonly impatience?: Impatience
   /** It ends the proxy, while the second tenant waits for the server connection of the first. */
   readonly endsProxy?: true
+  /** Takes all back that DISCARD ALL can, and stays: not for what pins for good. */
+  readonly discards?: true
   /** Takes long: it is tried with one of so many states. @defaultValue `1` */
   readonly share?: number
 }
@@ -92,6 +93,11 @@ const ENDED: readonly WayOut[] = [
       await stage.first.ask(query('SELECT 1/0'))
       await stage.leavePolitely()
     },
+  },
+  {
+    name: 'a goodbye right behind it',
+    commits: true,
+    leave: (stage) => stage.make({ goes: true }),
   },
   {
     name: 'a time limit of the server',
@@ -166,7 +172,7 @@ const HASTENED: readonly WayOut[] = [
     async leave(stage) {
       await stage.make()
       let isAnswered = false
-      const answer = stage.first.ask(query(WAIT_AT_GATE)).finally(() => {
+      const answer = stage.first.ask(query(stage.endless)).finally(() => {
         isAnswered = true
       })
       // One that comes before the query runs cancels nothing.
@@ -195,7 +201,7 @@ const HASTENED: readonly WayOut[] = [
     share: 5,
     async leave(stage) {
       await stage.make()
-      await stage.first.ask(query(WAIT_AT_GATE))
+      await stage.first.ask(query(stage.endless))
       await stage.leavePolitely()
     },
   },
@@ -230,7 +236,7 @@ const KEYS: readonly WayOut[] = [
   {
     name: 'a cancel behind the release',
     modes: ['transaction'],
-    commits: true,
+    discards: true,
     share: 3,
     async leave(stage) {
       await stage.make()

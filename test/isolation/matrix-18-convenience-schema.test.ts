@@ -1,3 +1,3 @@
 import { testRooms } from './matrix/test-rooms.ts'
 
-await testRooms(18, 'guarded')
+await testRooms(18, 'schema', 'convenience')

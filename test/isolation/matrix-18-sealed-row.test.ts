@@ -1,3 +1,3 @@
 import { testRooms } from './matrix/test-rooms.ts'
 
-await testRooms(15, 'convenience')
+await testRooms(18, 'row', 'sealed')

@@ -1,0 +1,3 @@
+import { testRooms } from './matrix/test-rooms.ts'
+
+await testRooms(15, 'row', 'sealed')
