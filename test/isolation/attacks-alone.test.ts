@@ -1,7 +1,7 @@
 import t from 'tap'
 import { HIDDEN_SETTINGS } from './attacks/hidden.ts'
 import { OPEN_CATALOGS, READING_NAMES, READING_ROWS, WIRE_TRICKS } from './attacks/names.ts'
-import { OBJECTS } from './attacks/objects.ts'
+import { CHANGED, PLANTS } from './attacks/objects.ts'
 import { TAKING_ROLES } from './attacks/resets.ts'
 import { SESSIONS } from './attacks/sessions.ts'
 import { SET_CONFIGS } from './attacks/set-config.ts'
@@ -18,6 +18,7 @@ withstandAlone(t, [
   ...OPEN_CATALOGS,
   ...READING_ROWS,
   ...WIRE_TRICKS,
-  ...OBJECTS,
+  ...CHANGED,
+  ...PLANTS,
   ...SESSIONS,
 ])
