@@ -153,7 +153,6 @@ function byLogin(texts: Texts, aim: Attack['aim']): readonly Attack[] {
 export const SESSIONS: readonly Attack[] = [
   ...byLogin(LOGIN, 'read'),
   ...byLogin(LOGIN_HARM, 'lock out'),
-  ...against(IN_CLEAR, { strategy: 'both', aim: 'lock out', stoppedBy: 'guarded' }, SHARED_LOGIN),
   ...against(
     IN_VAIN,
     { strategy: 'both', aim: 'lock out', stoppedBy: 'convenience' },
@@ -175,3 +174,10 @@ export const SESSIONS: readonly Attack[] = [
     }),
   ),
 ]
+
+/** Without a guard, a login may change its own password and defaults. */
+export const SHARED_ROLES: readonly Attack[] = against(
+  IN_CLEAR,
+  { strategy: 'both', aim: 'lock out', stoppedBy: 'guarded' },
+  SHARED_LOGIN,
+)
