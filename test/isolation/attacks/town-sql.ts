@@ -14,7 +14,7 @@ export function secretOf(tenant: string): string {
 
 /** Logins of `sealed`: one of each schema, and one for all rows. */
 export const ROWS_LOGIN = 'rows_login'
-export const SCHEMA_LOGINS = [TENANTS.schema.attacker, TENANTS.schema.victim]
+const SCHEMA_LOGINS = [TENANTS.schema.attacker, TENANTS.schema.victim]
 const KIT_OWNER = 'kit_owner'
 
 /** The role that sessions of a tenant take below `sealed`, if they take one. */
