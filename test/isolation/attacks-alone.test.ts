@@ -1,13 +1,11 @@
 import t from 'tap'
 import { HIDDEN_SETTINGS } from './attacks/hidden.ts'
 import { OPEN_CATALOGS, READING_NAMES, READING_ROWS, WIRE_TRICKS } from './attacks/names.ts'
-import { OBJECTS } from './attacks/objects.ts'
 import { TAKING_ROLES } from './attacks/resets.ts'
-import { SESSIONS } from './attacks/sessions.ts'
 import { SET_CONFIGS } from './attacks/set-config.ts'
 import { withstandAlone } from './attacks/withstand.ts'
 
-t.setTimeout(200_000)
+t.setTimeout(300_000)
 
 /** Postgres knows no spellings, and what is left behind is left to nobody there. */
 withstandAlone(t, [
@@ -18,6 +16,4 @@ withstandAlone(t, [
   ...OPEN_CATALOGS,
   ...READING_ROWS,
   ...WIRE_TRICKS,
-  ...OBJECTS,
-  ...SESSIONS,
 ])

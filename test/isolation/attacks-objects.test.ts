@@ -1,7 +1,7 @@
 import t from 'tap'
-import { OBJECTS } from './attacks/objects.ts'
+import { CHANGED } from './attacks/objects.ts'
 import { withstand } from './attacks/withstand.ts'
 
-t.setTimeout(200_000)
+t.setTimeout(300_000)
 
-withstand(t, OBJECTS)
+withstand(t, CHANGED)

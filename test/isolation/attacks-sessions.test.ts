@@ -1,7 +1,7 @@
 import t from 'tap'
-import { SESSIONS } from './attacks/sessions.ts'
+import { SESSIONS, SHARED_ROLES } from './attacks/sessions.ts'
 import { withstand } from './attacks/withstand.ts'
 
-t.setTimeout(200_000)
+t.setTimeout(300_000)
 
-withstand(t, SESSIONS)
+withstand(t, [...SESSIONS, ...SHARED_ROLES])

@@ -3,6 +3,6 @@ import { HIDDEN_SETTINGS, LEFT_BEHIND } from './attacks/hidden.ts'
 import { RESETTING, SWITCHING, TAKING_ROLES } from './attacks/resets.ts'
 import { withstand } from './attacks/withstand.ts'
 
-t.setTimeout(200_000)
+t.setTimeout(300_000)
 
 withstand(t, [...HIDDEN_SETTINGS, ...LEFT_BEHIND, ...RESETTING, ...SWITCHING, ...TAKING_ROLES])

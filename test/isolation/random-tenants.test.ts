@@ -21,7 +21,7 @@ import { sealedSettings, startSealedTown } from './sealed-town.ts'
 t.setTimeout(200_000)
 
 const CLIENTS = 12
-const STEPS = 70
+const STEPS = 100
 const POOL = { size: 2, serverLoginSize: 2 }
 const TIMEOUTS = { waitMs: 100_000 }
 /** Repeat a run with PGUSHER_TEST_SEED. */

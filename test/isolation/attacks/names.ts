@@ -1,4 +1,3 @@
-import { frame, sync } from '../../support/raw-client.ts'
 import { type Act, type Attack, bound, type Ground, READ, rawQuery } from './attack.ts'
 
 const QUALIFIED = 'the tenants below `sealed` share a server login, which may use all their names'
@@ -200,18 +199,6 @@ export const WIRE_TRICKS: readonly Attack[] = [
     `/*${PADDING}*/ SET LOCAL ${g.setting} = '${g.theirs}'`,
     READ,
     'COMMIT',
-  ]),
-  trick('a Parse without a Sync, and a Query', (g) => [
-    {
-      bytes: Buffer.concat([
-        bound(`SELECT set_config('${g.setting}', '${g.theirs}', false)`).bytes.subarray(
-          0,
-          -sync.length,
-        ),
-        frame('Q', Buffer.from(`${READ}\0`)),
-      ]),
-      answers: 1,
-    },
   ]),
 ]
 

@@ -197,8 +197,11 @@ function scarring(texts: Texts, common: Pick<Attack, 'strategy' | 'aim'>): reado
   }))
 }
 
-export const OBJECTS: readonly Attack[] = [
-  ...scarring(SHADOWS, { strategy: 'both', aim: 'write' }),
+/** What the victim finds changed. */
+export const CHANGED: readonly Attack[] = scarring(SHADOWS, { strategy: 'both', aim: 'write' })
+
+/** What is written for the victim, and what the victim's own statements give away. */
+export const PLANTS: readonly Attack[] = [
   ...scarring(WRITES, { strategy: 'schema', aim: 'write' }),
   ...scarring(OPENED, { strategy: 'row', aim: 'read' }),
   ...scarring(PLANTED, { strategy: 'schema', aim: 'read' }),

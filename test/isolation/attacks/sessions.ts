@@ -50,17 +50,10 @@ const LOGIN_HARM: Texts = {
     'SELECT lo_unlink(424242)',
     { victim: 'SELECT lo_get(424242)' },
   ],
-  'the password of the login': (g) => [`ALTER ROLE ${g.login} PASSWORD 'x'`, END_OWN],
   'the password of the login, by a DO block': () => [
     `DO $$BEGIN EXECUTE format('ALTER ' || 'ROLE %I PASSWORD ''x''', session_user); END$$`,
     END_OWN,
   ],
-  'a default of the login': (g) => [`ALTER ROLE ${g.login} SET DateStyle = 'German'`, END_OWN],
-  'a default of the login in this database': (g) => [
-    `ALTER USER ${g.login} IN DATABASE ${g.login === 'pool' ? 'plain' : 'sealed'} SET work_mem = '77MB'`,
-    END_OWN,
-  ],
-  'a default of CURRENT_USER': () => [`ALTER ROLE CURRENT_USER SET work_mem = '77MB'`, END_OWN],
   'a default that keeps from writing': () => [
     `DO $$BEGIN EXECUTE format('ALTER ' || 'ROLE %I SET default_transaction_read_only = on', session_user); END$$`,
     END_OWN,
@@ -72,7 +65,15 @@ const LOGIN_HARM: Texts = {
   ],
 }
 
-const OWNER: Texts = {
+/** What a text says in clear is refused. */
+const IN_CLEAR: Texts = {
+  'the password of the login': (g) => [`ALTER ROLE ${g.login} PASSWORD 'x'`, END_OWN],
+  'a default of the login': (g) => [`ALTER ROLE ${g.login} SET DateStyle = 'German'`, END_OWN],
+  'a default of the login in this database': (g) => [
+    `ALTER USER ${g.login} IN DATABASE ${g.login === 'pool' ? 'plain' : 'sealed'} SET work_mem = '77MB'`,
+    END_OWN,
+  ],
+  'a default of CURRENT_USER': () => [`ALTER ROLE CURRENT_USER SET work_mem = '77MB'`, END_OWN],
   'a default of the database': (g) => [
     `ALTER DATABASE ${g.login === 'pool' ? 'plain' : 'sealed'} SET DateStyle = 'German'`,
     END_OWN,
@@ -152,7 +153,6 @@ function byLogin(texts: Texts, aim: Attack['aim']): readonly Attack[] {
 export const SESSIONS: readonly Attack[] = [
   ...byLogin(LOGIN, 'read'),
   ...byLogin(LOGIN_HARM, 'lock out'),
-  ...against(OWNER, { strategy: 'both', aim: 'lock out', stoppedBy: 'sealed' }, SHARED_LOGIN),
   ...against(
     IN_VAIN,
     { strategy: 'both', aim: 'lock out', stoppedBy: 'convenience' },
@@ -174,3 +174,10 @@ export const SESSIONS: readonly Attack[] = [
     }),
   ),
 ]
+
+/** Without a guard, a login may change its own password and defaults. */
+export const SHARED_ROLES: readonly Attack[] = against(
+  IN_CLEAR,
+  { strategy: 'both', aim: 'lock out', stoppedBy: 'guarded' },
+  SHARED_LOGIN,
+)
