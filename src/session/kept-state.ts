@@ -218,8 +218,15 @@ export class KeptState {
           ]
         : wanted.settings
     for (const name of new Set([...names, ...wanted.customSettings])) {
-      if (isAskable(name)) this.#setting(name, facts.settings.get(name))
+      // A token is another one on each connection; `ServerConnection.verify` looks after it.
+      const isToken = name === this.#tokenSetting
+      if (isAskable(name) && !isToken) this.#setting(name, facts.settings.get(name))
     }
+  }
+
+  get #tokenSetting(): string | undefined {
+    const { token } = this.#policy.link
+    return token && foldCase(token.setting)
   }
 
   #setting(name: string, found: string | undefined): void {
