@@ -185,8 +185,8 @@ export function poolKey(route: Route): string {
   return JSON.stringify([...login, owner, resting, isBudgeted])
 }
 
-function ownerOf({ tenancy, tenant }: Route): TenantName | undefined {
-  return tenancy.strategy === 'database' ? tenant : undefined
+function ownerOf({ tenancy, tenant, hasOwnLogin }: Route): TenantName | undefined {
+  return tenancy.strategy === 'database' || hasOwnLogin ? tenant : undefined
 }
 
 function credentialDigest({ password, scramKeys }: ServerTarget): string {
@@ -202,6 +202,7 @@ function parameterOf({ name, value }: Setting): readonly [string, string] {
 /** Names the pool of a route for people, without secrets. */
 export function poolName(route: Route): string {
   const { user, database, host, port } = route.target
-  const owner = route.tenancy.strategy === 'database' ? `${route.tenant}: ` : ''
-  return `${owner}${user}@${host}:${port}/${database}`
+  const owner = ownerOf(route)
+  const prefix = owner === undefined ? '' : `${owner}: `
+  return `${prefix}${user}@${host}:${port}/${database}`
 }

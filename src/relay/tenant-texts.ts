@@ -77,6 +77,7 @@ export function visitKept(
   const text = textOf(frame)
   if (voice.guard === undefined && !mayNameTenant(text)) return undefined
   const effects = scanStatements(text, dialectOf(server.parameters))
+  if (effects !== undefined) server.noteResets(effects.resets)
   const other = effects === undefined ? undefined : otherFor(frame, effects, { server, voice })
   if (other === undefined) return undefined
   const { bytes, change } = other

@@ -247,6 +247,16 @@ export class ServerConnection {
   }
 
   /**
+   * A text is sent that resets these settings, and nothing puts a token back behind it: its tenant
+   * gets another one with its next request.
+   */
+  noteResets(resets: readonly string[] | 'all'): void {
+    const setting = this.#link?.token?.setting
+    const isLost = resets === 'all' || (setting !== undefined && resets.includes(foldCase(setting)))
+    if (isLost) this.#links.loseToken()
+  }
+
+  /**
    * What puts a new token where a RESET takes one away, behind that.
    *
    * @param place - Of the client whose requests these are: its link may still be under way.
@@ -355,7 +365,7 @@ export class ServerConnection {
 
   #stateChanged(tag: string): void {
     const isWhole = tag === 'DISCARD ALL' || tag === 'DEALLOCATE ALL'
-    // Where nothing is put back behind it, its tenant gets another token with its next request.
+    // A text that nobody looked at may have reset a token that nothing puts back.
     if (this.home !== undefined && /^(?:RESET|DISCARD ALL)$/.test(tag)) this.#links.loseToken()
     if (tag === 'RESET') return
     // To deallocate one statement leaves nothing behind.

@@ -112,7 +112,7 @@ t.test('a sealed tenant of a shared server, with a server login of its own', asy
   t.match(of('level'), /^sealed: Postgres itself refuses/)
   t.equal(of('server'), '[fd00::1]:5433/saas')
   t.equal(of('server user'), 'vandelay')
-  t.equal(of('pool'), 'vandelay@[fd00::1]:5433/saas'.replace(/[[\]]/g, ''))
+  t.equal(of('pool'), 'vandelay: vandelay@[fd00::1]:5433/saas'.replace(/[[\]]/g, ''))
   t.equal(of('pool shared'), 'by nobody')
   t.equal(of('pool size'), '2')
 })

@@ -39,7 +39,7 @@ async function everybodyIsServed(t: Test, server: PostgresServer, mode: string):
         t.strictSame((await one.query(OWNER)).rows, [{ owner: first }])
         t.strictSame((await two.query(OWNER)).rows, [{ owner: second }])
       }
-      for (const reset of ['RESET ALL', 'DISCARD ALL']) {
+      for (const reset of ['RESET ALL', 'DISCARD ALL', 'SET app.tenant_id TO DEFAULT']) {
         await one.query(reset)
         t.strictSame((await one.query(OWNER)).rows, [{ owner: first }], `behind ${reset}`)
         t.strictSame((await two.query(OWNER)).rows, [{ owner: second }])
