@@ -50,8 +50,8 @@ const BROKEN: readonly BrokenBuild[] = [
   {
     name: 'skips the verification',
     file: 'tenancy/verification.js',
-    before: 'export function placeViolation(found, { place, token, user }) {',
-    after: 'export function placeViolation(found, { place, token, user }) { return undefined;',
+    before: 'export function placeViolation(found, { place, user }) {',
+    after: 'export function placeViolation(found, { place, user }) { return undefined;',
     states: [
       'to the other tenant by a function',
       'set_config to the other tenant in DO',

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 const DIST = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const ROOT = dirname(DIST)
 const COPIED = ['src', 'test/support', 'test/isolation']
-const DEADLINE_MS = 90_000
+const DEADLINE_MS = 240_000
 
 const isCode = (path: string) => !path.endsWith('.map')
 
@@ -55,7 +55,7 @@ export class ChangedBuild {
    * Runs a compiled program of `test/` with it, to its end.
    *
    * @returns What it printed.
-   * @throws AssertionError - it failed, or was killed after one and a half minutes.
+   * @throws AssertionError - it failed, or was killed after four minutes.
    */
   async run(program: string, args: readonly string[]): Promise<string> {
     const file = join(this.#folder, 'dist/test', program)
