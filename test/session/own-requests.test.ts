@@ -9,6 +9,7 @@ import {
   flush,
   frame,
   int16,
+  int32,
   parse,
   query,
   sync,
@@ -155,5 +156,13 @@ t.test('cut anywhere, it waits or passes, and never throws', async (t) => {
       t.equal(begin().isUnfinished(beginning), length > 0)
       t.equal(begin().isOther(beginning), length === 0)
     }
+  }
+})
+
+t.test('for a message without an end, nobody waits', async (t) => {
+  for (const length of [0, 3]) {
+    const broken = Buffer.concat([Buffer.from('Q'), int32(length)])
+    t.equal(begin().isUnfinished(broken), false)
+    t.equal(begin().isUnfinished(Buffer.concat([parse('', SET), broken])), false)
   }
 })

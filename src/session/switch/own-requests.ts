@@ -95,6 +95,7 @@ export class OwnRequests {
     const isBegun = code === FrontendCode.query || code === FrontendCode.parse
     if (!isBegun && (code !== FrontendCode.bind || this.#prepared === undefined)) return false
     if (bytes.length >= MAX_BYTES || declaredBytes(bytes) > MAX_BYTES) return false
+    if (isBroken(bytes)) return false
     if (endOfMessage(bytes, 0) === undefined) return true
     if (code === FrontendCode.query || !UNFINISHED.test(wholeMessages(bytes))) return false
     return code === FrontendCode.bind || isCommand(bytes)
@@ -244,6 +245,17 @@ function wholeMessages(bytes: Buffer): string {
 /** How long the first message is to be; 0 while that has not come. */
 function declaredBytes(bytes: Buffer): number {
   return bytes.length < FRAME_HEAD_BYTES ? 0 : 1 + bytes.readUInt32BE(1)
+}
+
+/** Whether a message of theirs is shorter than its own length word: no end of it will come. */
+function isBroken(bytes: Buffer): boolean {
+  let start = 0
+  while (bytes.length - start >= FRAME_HEAD_BYTES) {
+    const end = start + 1 + bytes.readUInt32BE(start + 1)
+    if (end < start + FRAME_HEAD_BYTES) return true
+    start = end
+  }
+  return false
 }
 
 /** Where the message ends that begins at `start`; `undefined` if not all of it is there. */

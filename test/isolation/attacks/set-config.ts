@@ -110,8 +110,7 @@ const VIEWS: readonly Attack[] = [
       READ,
       'COMMIT',
     ],
-    stoppedBy: 'sealed',
-    note: 'the guard reads texts, and FunctionCall has none',
+    stoppedBy: 'guarded',
   },
   {
     name: 'pg_settings, which is a view that writes',

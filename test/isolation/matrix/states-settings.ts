@@ -22,7 +22,9 @@ const MADE: readonly StateKind[] = [
   },
   {
     name: 'SELECT set_config FROM',
-    make: () => ["SELECT set_config(name, '7MB', false) FROM pg_settings WHERE name = 'work_mem'"],
+    make: () => [
+      "SELECT set_config(s.name, '7MB', false) FROM pg_settings s WHERE s.name = 'work_mem'",
+    ],
     refusedFrom: 'guarded',
   },
   {
