@@ -54,6 +54,8 @@ export class Stage {
 
   /** The process of the server connection on which the first tenant begins, as itself. */
   async whereFirstIs(): Promise<string> {
+    // What no text showed stays with the tenant where its connections never pass to another one.
+    if (!this.#room.isShared) await this.first.ask(query('DISCARD ALL'))
     const text = `SELECT pg_backend_pid(), (SELECT string_agg(owner, ',') FROM items)`
     const [pid = '', owners = ''] = rows(await this.first.ask(query(text)))
       .join()
