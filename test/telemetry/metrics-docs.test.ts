@@ -27,6 +27,7 @@ async function fullPage() {
   poolObserver.serverClosed('a', 'idle')
   poolObserver.checkedOut('a', 1)
   poolObserver.checkoutRefused('a', error)
+  poolObserver.violated('acme', 'role')
   catalogObserver.lookedUp('redis', 'hit', 1)
   catalogObserver.recordRefused(new RecordRefusedError('tenant acme: no such key'))
   return readMetrics(await metrics.text())
