@@ -1,3 +1,6 @@
+/** A comment such as `# 1024 cases, …`. */
+const CASES = /^# \d+ (?:\w+ )*cases\b/
+
 /** Reads tap's own output line by line: prints each file's result and, in full, what failed. */
 export class TapOutput {
   /** From tap's closing line; undefined until it has come. */
@@ -12,8 +15,15 @@ export class TapOutput {
     const depth = indent.length / 4
     const subtest = text.match(/^# Subtest: (.*)$/)
     if (subtest) this.#path = [...this.#path.slice(0, depth), subtest[1]]
+    else if (CASES.test(text)) this.#printCases(depth, text)
     else if (text.startsWith('not ok ')) this.#failure = { indent, text, depth, details: [] }
     else if (depth === 0) this.#readTop(line)
+  }
+
+  /** How many cases a generated test had: its one assertion does not tell. */
+  #printCases(depth, text) {
+    const name = this.#path.slice(0, depth).join(' > ')
+    console.log(`  ${name}: ${text.slice('# '.length)}`)
   }
 
   /** The closing line, in the words of the project's CI; skipped and todo tests are neither. */
