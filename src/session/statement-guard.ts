@@ -1,7 +1,5 @@
-import type { Route } from '../catalog/route.ts'
 import type { StatementEffects } from '../sql/scan/statement-effects.ts'
 import { type GuardReason, guardRefusal } from '../tenancy/guard.ts'
-import { type GuardedPlace, guardedPlace } from '../tenancy/guarded-place.ts'
 import type { Admission } from './admission.ts'
 import { errorAnswer } from './error-answer.ts'
 import { GuardRefusedError } from './guard-errors.ts'
@@ -11,8 +9,6 @@ import type { SessionParts } from './session-parts.ts'
 export class StatementGuard {
   readonly #admission: () => Admission
   readonly #parts: Pick<SessionParts, 'observer' | 'logger'>
-  #route: Route | undefined
-  #place: GuardedPlace | undefined
   /** The log hears of each once: a client may try as often as it likes. */
   #logged: Set<GuardReason> | undefined
 
@@ -24,13 +20,13 @@ export class StatementGuard {
 
   /** Whether the client is kept in a place at all. */
   get isNeeded(): boolean {
-    return this.#placeOf(this.#admission().route) !== undefined
+    return this.#admission().link.guard !== undefined
   }
 
   /** The ErrorResponse for a text with these effects; `undefined` lets it pass. */
   refusal(effects: StatementEffects): Buffer | undefined {
     const admission = this.#admission()
-    const place = this.#placeOf(admission.route)
+    const { guard: place } = admission.link
     const refused = place === undefined ? undefined : guardRefusal(effects, place)
     if (refused === undefined) return undefined
     const error = new GuardRefusedError(refused)
@@ -47,13 +43,5 @@ export class StatementGuard {
     this.#logged.add(reason)
     const { code, message: detail } = error
     logger.warn('statement refused', { session: id, tenant, login, detail, code, reason })
-  }
-
-  #placeOf(route: Route): GuardedPlace | undefined {
-    if (route !== this.#route) {
-      this.#route = route
-      this.#place = guardedPlace(route)
-    }
-    return this.#place
   }
 }

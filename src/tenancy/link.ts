@@ -14,7 +14,7 @@ export interface Link {
   /** Tenant and version alone: equal tenant keys differ at most in the client's own settings. */
   readonly tenantKey: string
   readonly tenant: string
-  /** What is verified when the connection passes on; `undefined` for nothing. */
+  /** What texts may not leave, and connections are verified by; `undefined`: nobody looks. */
   readonly guard: GuardedPlace | undefined
   /** For a signed token, which is made for each server connection. */
   readonly token: TokenPlace | undefined

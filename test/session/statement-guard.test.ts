@@ -5,6 +5,7 @@ import type { SessionObserver } from '../../src/session/session-observer.ts'
 import { StatementGuard } from '../../src/session/statement-guard.ts'
 import { scanStatements } from '../../src/sql/scan/statement-scan.ts'
 import type { IsolationLevel } from '../../src/tenancy/isolation.ts'
+import { buildLink } from '../../src/tenancy/link.ts'
 import { readErrorFields } from '../../src/wire/message-fields.ts'
 import { admissionOf } from './admission-fixture.ts'
 
@@ -28,12 +29,9 @@ function rig(level: IsolationLevel) {
 }
 
 function at(isolation: IsolationLevel): Admission {
-  const { route, ...rest } = admissionOf()
-  return {
-    ...rest,
-    id: 7,
-    route: { ...route, tenant: 'acme', login: 'app', isolation },
-  } as Admission
+  const { route: base, ...rest } = admissionOf()
+  const route = { ...base, tenant: 'acme', login: 'app', version: 1, isolation, role: undefined }
+  return { ...rest, id: 7, route, link: buildLink(route, []) } as Admission
 }
 
 function effectsOf(sql: string) {
