@@ -62,17 +62,11 @@ export class Budgets {
   }
 
   all(): BudgetCounts[] {
-    return Array.from(
-      this.#byEndpoint,
-      ([
-        server,
-        {
-          budget: { used, max },
-        },
-      ]) => {
-        return { server, used, max }
-      },
-    )
+    return Array.from(this.#byEndpoint, ([server, { budget }]) => ({
+      server,
+      used: budget.used,
+      max: budget.max,
+    }))
   }
 
   #add(endpoint: string, max: number): EndpointBudget {

@@ -40,3 +40,17 @@ export class PoolDrainedError extends ProxyError {
     super('the pool lends no more server connections')
   }
 }
+
+/** A tenant of level `sealed` is not kept apart by the server itself: nobody is let in. */
+export class SealBrokenError extends ProxyError {
+  override readonly code = 'SEAL_BROKEN'
+  override readonly sqlState = SqlState.cannotConnectNow
+  override readonly origin = 'tenant'
+  override readonly clientMessage = 'the tenant cannot be served: its isolation is not in place'
+  override readonly hint = 'The log of the proxy names the cause.'
+
+  /** @param reason - What the server says against it; for the log alone. */
+  constructor(tenantKey: string, reason: string) {
+    super(`tenant ${tenantKey} is not sealed: ${reason}`)
+  }
+}

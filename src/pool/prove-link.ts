@@ -1,11 +1,11 @@
 import type { ProxyError } from '../base/proxy-error.ts'
 import type { ReplySink } from '../server/reply-sink.ts'
-import { SealBrokenError } from '../server/server-errors.ts'
 import type { FactsWanted } from '../server/session-facts.ts'
 import type { Link } from '../tenancy/link.ts'
 import { awaitLease } from './await-lease.ts'
 import type { Lease } from './lease.ts'
 import type { Pool } from './pool.ts'
+import { SealBrokenError } from './pool-errors.ts'
 import type { ProvenLink } from './proven-links.ts'
 
 /**
