@@ -108,6 +108,8 @@ function readSettings({ input, report }: Reading): SettingGroups {
     listen: read('listen', settingGroups.listen),
     tls: read('tls', settingGroups.tls),
     admin: read('admin', settingGroups.admin),
+    console: read('console', settingGroups.console),
+    metrics: read('metrics', settingGroups.metrics),
     auth: read('auth', settingGroups.auth),
     pool: read('pool', settingGroups.pool),
     timeouts: read('timeouts', settingGroups.timeouts),

@@ -1,32 +1,13 @@
 import { z } from 'zod'
 import { fields, problem } from '../catalog/documents/fields.ts'
+import { admin, consoleGroup, log, metrics } from './admin-schema.ts'
 import { catalog } from './catalog-schema.ts'
 import { listen, tag, tls } from './client-schema.ts'
 import { isolation } from './isolation-schema.ts'
 
-const {
-  nonEmpty,
-  settingName,
-  tenantName,
-  poolMode,
-  poolSize,
-  pins,
-  carriedSettings,
-  ms,
-  count,
-  port,
-} = fields
+const { settingName, tenantName, poolMode, poolSize, pins, carriedSettings, ms, count } = fields
 
 const authMethod = z.enum(['scram-sha-256', 'md5', 'password', 'cert', 'trust'])
-
-const admin = z.strictObject({
-  host: nonEmpty
-    .default('127.0.0.1')
-    .describe(
-      'Address of metrics, health and drain. Has no password: keep it on loopback or inside the pod.',
-    ),
-  port: port.default(9127).describe('TCP port of metrics, health and drain.'),
-})
 
 const auth = z.strictObject({
   method: authMethod
@@ -143,10 +124,15 @@ const timeouts = z.strictObject({
     .describe(
       'Time for what runs when its tenant is suspended or dropped, or its login loses the right or changes the password, in ms; also for clients that keep a server connection of a place that their tenant has left. 0 ends them at once.',
     ),
+  drainDelayMs: ms
+    .default(0)
+    .describe(
+      'Time between the word to drain and its beginning, in ms: not ready, but open to everybody, until those who lead clients here have noticed. 0 where nobody does, as in a sidecar.',
+    ),
   drainMs: ms
     .default(25_000)
     .describe(
-      'Time for running transactions after SIGTERM, in ms. Keep it below the grace period of the pod.',
+      'Time for running transactions once the drain begins, in ms. Keep it, with `timeouts.drainDelayMs`, below the grace period of the pod.',
     ),
   cancelMs: ms.min(1).default(5000).describe('Time to hand a cancel request to a server, in ms.'),
 })
@@ -220,18 +206,13 @@ const tenancy = z.strictObject({
     .describe('Postgres setting that holds the id of a `row` tenant, for policies to read.'),
 })
 
-const log = z.strictObject({
-  level: z
-    .enum(['debug', 'info', 'warn', 'error'])
-    .default('info')
-    .describe('Least weight of a line that is logged.'),
-})
-
 /** The settings that stand alone, by group. The one place of their defaults and descriptions. */
 export const settingGroups = {
   listen: listen.prefault({}),
   tls: tls.prefault({}),
   admin: admin.prefault({}),
+  console: consoleGroup.prefault({}),
+  metrics: metrics.prefault({}),
   auth: auth.prefault({}),
   pool: pool.prefault({}),
   timeouts: timeouts.prefault({}),

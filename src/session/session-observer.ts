@@ -5,8 +5,37 @@ import type { PinReason } from './kept-state.ts'
 /** What became of a change of tenant that a client asked for; a metric label. */
 export type SwitchResult = 'done' | 'refused' | 'failed'
 
+/** What a request took, from its first byte until all of it was answered. */
+export interface RequestUsage {
+  /** Answered with ReadyForQuery, as PgBouncer counts queries; `0` where only a Flush was answered. */
+  readonly queries: number
+  readonly durationMs: number
+  /** Bytes that the client sent. */
+  readonly receivedBytes: number
+  /** Bytes that the client was sent. */
+  readonly sentBytes: number
+}
+
+/**
+ * Told of the work that is done for one tenant; must not throw. Sessions ask for it once, so that
+ * nothing is looked up for each request.
+ */
+export interface TenantObserver {
+  requestEnded(usage: RequestUsage): void
+  /** A transaction ended, `durationMs` after its first request reached a server connection. */
+  transactionEnded(durationMs: number): void
+  /** A server connection was lent, after a wait of `waitMs`. */
+  checkedOut(waitMs: number): void
+  /** It came back, or was closed. `heldMs`: since it was lent. */
+  leaseEnded(heldMs: number): void
+  /** The client was told an error with this SQLSTATE, by its server or by the proxy. */
+  errorReported(sqlState: string, origin: 'server' | 'proxy'): void
+}
+
 /** Told of what becomes of sessions; must not throw. */
 export interface SessionObserver {
+  /** Whom to tell of the work that is done for a tenant. */
+  tenant(name: string): TenantObserver
   /** A client is logged in. `loginMs`: since its connection was accepted. */
   opened(tenant: string, loginMs: number): void
   /** A logged-in client is gone; `error` says why it was sent away. */
@@ -15,8 +44,6 @@ export interface SessionObserver {
   refused(error: ProxyError): void
   /** A cancel request came; `isKnown` when its key was one of ours. */
   cancelRequested(isKnown: boolean): void
-  /** A turn on a server connection ended with a release. */
-  transactionEnded(tenant: string): void
   /** A client asked for another tenant; `tenant` is the one that its session is in now. */
   tenantSwitched(tenant: string, result: SwitchResult): void
   /** A client in transaction mode keeps its server connection from now on. */

@@ -157,7 +157,7 @@ export class Session implements Waiter, OpenSession {
       this.#deadline.set(this.#timeouts.idleInTransactionMs)
       return
     }
-    this.#parts.observer.transactionEnded(this.tenant)
+    this.#parts.observer.tenant(this.tenant).transactionEnded(0)
     const end = this.#departure.betweenTransactions(this.mode === 'session')
     if (end !== undefined) this.#close(end)
     else if (this.mode === 'transaction') this.#transactionEnded(state.lease)

@@ -1,7 +1,7 @@
 import { Counter, type Registry } from 'prom-client'
 import { AuthenticationFailedError, type AuthFailureReason } from '../auth/auth-errors.ts'
 import type { PinReason } from '../session/kept-state.ts'
-import type { SessionObserver, SwitchResult } from '../session/session-observer.ts'
+import type { SessionObserver, SwitchResult, TenantObserver } from '../session/session-observer.ts'
 import type { GuardReason } from '../tenancy/guard.ts'
 import { DurationHistogram } from './duration-histogram.ts'
 
@@ -56,7 +56,17 @@ export class SessionMetrics {
       bounds: LOGIN_BOUNDS,
     }).register(registry)
     this.#transactionCounter = counters.transactions
+    const work: TenantObserver = {
+      requestEnded() {},
+      transactionEnded: () => {
+        this.#transactions += 1
+      },
+      checkedOut() {},
+      leaseEnded() {},
+      errorReported() {},
+    }
     this.observer = {
+      tenant: () => work,
       opened(_tenant, loginMs) {
         counters.opened.inc()
         loginSeconds.observeMs(loginMs)
@@ -72,9 +82,6 @@ export class SessionMetrics {
       },
       cancelRequested(isKnown) {
         counters.cancels.inc({ result: isKnown ? 'found' : 'not_found' })
-      },
-      transactionEnded: () => {
-        this.#transactions += 1
       },
       tenantSwitched(_tenant, result) {
         counters.switches.inc({ result })

@@ -55,7 +55,7 @@ t.test('sessions are counted by how they come and go', async (t) => {
   observer.cancelRequested(true)
   observer.cancelRequested(false)
   observer.cancelRequested(false)
-  for (let turn = 0; turn < 3; turn += 1) observer.transactionEnded('acme')
+  for (let turn = 0; turn < 3; turn += 1) observer.tenant('acme').transactionEnded(1)
 
   const samples = await samplesOf(metrics)
   t.equal(samples.get('pgusher_sessions_opened_total'), 2)
@@ -174,7 +174,7 @@ t.test('pools after the first hundred share one label', async (t) => {
 
 t.test('scrapes at the same moment see the same', async (t) => {
   const metrics = new Metrics()
-  metrics.sessionObserver.transactionEnded('acme')
+  metrics.sessionObserver.tenant('acme').transactionEnded(1)
   metrics.poolObserver.checkedOut('a', 0)
   for (const samples of await Promise.all([samplesOf(metrics), samplesOf(metrics)])) {
     t.equal(samples.get('pgusher_transactions_total'), 1)
