@@ -109,6 +109,7 @@ function answerQueries(): number {
       home: undefined,
       signer: () => undefined,
       violated() {},
+      handedOver() {},
       reportedSets: new ReportedSets(),
       expiresAtMs: 0,
     },

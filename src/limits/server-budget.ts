@@ -55,6 +55,7 @@ interface Share extends BudgetShare {
 export class ServerBudget {
   #max: number
   #used = 0
+  #denied = 0
   /** Places of connections that are closed, and that the server has not let go of yet. */
   #leaving = 0
   /** Shares with a place: those where an idle connection can be. */
@@ -75,6 +76,11 @@ export class ServerBudget {
   /** Places that are taken; more than `max` for a while after that was lowered. */
   get used(): number {
     return this.#used
+  }
+
+  /** How often a pool asked in vain, since the budget exists. */
+  get denied(): number {
+    return this.#denied
   }
 
   /** With fewer places, idle connections close now and others as they come back. */
@@ -98,6 +104,7 @@ export class ServerBudget {
 
   #take(share: Share, arrival: number): BudgetPlace | undefined {
     if (this.#used < this.#max && !this.#isBehind(arrival)) return this.#give(share)
+    this.#denied += 1
     this.#line.set(share, arrival)
     this.#serve()
     return undefined

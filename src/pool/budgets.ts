@@ -19,6 +19,8 @@ export interface BudgetCounts {
   readonly server: string
   readonly used: number
   readonly max: number
+  /** How often a pool asked for a place in vain, since there is this budget. */
+  readonly denied: number
 }
 
 /**
@@ -62,11 +64,10 @@ export class Budgets {
   }
 
   all(): BudgetCounts[] {
-    return Array.from(this.#byEndpoint, ([server, { budget }]) => ({
-      server,
-      used: budget.used,
-      max: budget.max,
-    }))
+    return Array.from(this.#byEndpoint, ([server, { budget }]) => {
+      const { used, max, denied } = budget
+      return { server, used, max, denied }
+    })
   }
 
   #add(endpoint: string, max: number): EndpointBudget {

@@ -24,7 +24,8 @@ export function newServer(parts: PoolParts, { opened, ...marks }: NewServer): Se
   const { serverLifetimeMs, lifetimeJitter } = options
   const lifetimeMs = serverLifetimeMs * (1 - random() * lifetimeJitter)
   const expiresAtMs = serverLifetimeMs === 0 ? Number.POSITIVE_INFINITY : clock.nowMs() + lifetimeMs
-  const given = { address, signer, violated, expiresAtMs }
+  const handedOver = () => observer.wasReset('handover')
+  const given = { address, signer, violated, handedOver, expiresAtMs }
   const server = new ServerConnection(opened, { ...options, ...marks, ...given })
   // A server that shuts down may say so right behind its greeting.
   if (server.isClosed) throw new ServerUnreachableError(address, { reason: 'it hung up at once' })

@@ -18,6 +18,16 @@ export type CloseReason =
   | 'timeout'
   /** The catalog changed: its pool is not used any more, or the session on it was ended for that. */
   | 'changed'
+  /** An operator asked for new ones. */
+  | 'reconnect'
+  /** An operator paused its tenant. */
+  | 'paused'
+
+/**
+ * Why a connection was taken back to its resting state: for what a session left on it, or since
+ * another tenant is next. A metric label.
+ */
+export type ResetKind = 'session' | 'handover'
 
 /** Told of what happens in a pool; must not throw. `pool` names it for people, without secrets. */
 export interface PoolObserver {
@@ -27,6 +37,8 @@ export interface PoolObserver {
   /** A session got a server connection after waiting `waitMs` (0 when one was free). */
   checkedOut(pool: string, waitMs: number): void
   checkoutRefused(pool: string, error: Error): void
+  /** What was done on a server connection is being undone. */
+  wasReset(kind: ResetKind): void
   /** A tenant had left its place: the server connection is closed. */
   violated(tenant: string, kind: ViolationKind): void
 }
@@ -38,5 +50,6 @@ export const blindPoolObserver: PoolObserver = {
   serverClosed() {},
   checkedOut() {},
   checkoutRefused() {},
+  wasReset() {},
   violated() {},
 }

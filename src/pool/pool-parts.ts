@@ -27,6 +27,8 @@ export interface PoolParts {
 
 /** How full a pool is. */
 export interface PoolCounts {
+  /** Most server connections. */
+  readonly size: number
   readonly idle: number
   readonly leased: number
   /** Kept back until a cancel request has reached its end. */
@@ -36,4 +38,6 @@ export interface PoolCounts {
   readonly waiting: number
   /** How long the longest wait has lasted, in ms. */
   readonly oldestWaitMs: number
+  /** How long the longest of the leases of this moment has lasted, in ms. */
+  readonly oldestLeaseMs: number
 }

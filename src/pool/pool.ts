@@ -7,33 +7,23 @@ import {
   type BudgetShare,
   NO_BUDGET,
 } from '../limits/server-budget.ts'
-import type { ReplySink } from '../server/reply-sink.ts'
 import { ReportedSets } from '../server/reported-sets.ts'
 import type { ServerConnection } from '../server/server-connection.ts'
 import { ServerLoginError, ServerUnreachableError } from '../server/server-errors.ts'
 import type { Link } from '../tenancy/link.ts'
 import { CancelHolds } from './cancel-holds.ts'
 import { endSink } from './end-sink.ts'
-import { fits, IdleServers } from './idle-servers.ts'
+import { HeldServers } from './held-servers.ts'
+import { IdleServers } from './idle-servers.ts'
 import { Lease } from './lease.ts'
 import { newServer } from './new-server.ts'
 import { CheckoutTimeoutError, PoolDrainedError, WaitQueueFullError } from './pool-errors.ts'
 import type { CloseReason } from './pool-observer.ts'
 import type { PoolCounts, PoolParts } from './pool-parts.ts'
 import { type ProvenLink, ProvenLinks } from './proven-links.ts'
+import type { ServerView } from './server-view.ts'
 import { homeKey, type Opening, WaitQueue } from './wait-queue.ts'
 import type { Waiter } from './waiter.ts'
-
-/** Where a server connection stands. Every move goes through `Pool.#move`. */
-type Place = 'idle' | 'leased' | 'canceling' | 'resetting'
-
-/** A server connection of the pool, and who listens to it while nobody uses it. */
-interface Held {
-  place: Place
-  readonly idleSink: ReplySink
-  /** Its place in the budget of the server. */
-  readonly seat: BudgetPlace
-}
 
 /**
  * Server connections of one identity, lent out one client at a time. A checkout takes an idle
@@ -43,7 +33,7 @@ interface Held {
 export class Pool {
   readonly name: string
   readonly #parts: PoolParts
-  readonly #held = new Map<ServerConnection, Held>()
+  readonly #held: HeldServers
   readonly #idle = new IdleServers()
   readonly #waiters: WaitQueue
   readonly #cancels = new CancelHolds()
@@ -66,6 +56,7 @@ export class Pool {
     this.name = parts.name
     this.#parts = parts
     this.#size = parts.options.size
+    this.#held = new HeldServers(parts.clock)
     this.#waiters = new WaitQueue(parts.clock, (waiter) =>
       this.#refuse(waiter, new CheckoutTimeoutError(waiter.waitMs)),
     )
@@ -104,7 +95,7 @@ export class Pool {
    */
   holdForCancel(server: ServerConnection): () => void {
     return this.#cancels.hold(server, () => {
-      if (this.#held.get(server)?.place === 'canceling') this.#recycle(server)
+      if (this.#held.placeOf(server) === 'canceling') this.#recycle(server)
     })
   }
 
@@ -119,10 +110,9 @@ export class Pool {
   }
 
   counts(): PoolCounts {
-    const places = { idle: 0, leased: 0, canceling: 0, resetting: 0 }
-    for (const { place } of this.#held.values()) places[place] += 1
     return {
-      ...places,
+      ...this.#held.counts(),
+      size: this.#size,
       connecting: this.#connecting.size,
       waiting: this.#waiters.count,
       oldestWaitMs: this.#waiters.oldestWaitMs,
@@ -136,7 +126,7 @@ export class Pool {
 
   /** Nothing is held, opened or waited for. */
   get isEmpty(): boolean {
-    return this.#held.size === 0 && this.#connecting.size === 0 && this.#waiters.count === 0
+    return this.#held.count === 0 && this.#connecting.size === 0 && this.#waiters.count === 0
   }
 
   /** Closes the connections that have been idle, or have lived, for too long. */
@@ -148,6 +138,30 @@ export class Pool {
   }
 
   /**
+   * What is open now is not lent again: idle connections close now, others when they come back.
+   *
+   * @param tenant - Only those linked to it; `undefined`: all.
+   * @returns How many there are.
+   */
+  reconnect(tenant: string | undefined): number {
+    const count = this.#held.retire(tenant)
+    this.closeIdle(tenant, 'reconnect')
+    return count
+  }
+
+  /** Closes idle connections: those of one tenant, or (`undefined`) all. */
+  closeIdle(tenant: string | undefined, reason: CloseReason): void {
+    for (const server of this.#idle.all()) {
+      if (tenant === undefined || server.link?.tenant === tenant) this.#giveUp(server, reason)
+    }
+  }
+
+  /** Each server connection, for operators. */
+  servers(): ServerView[] {
+    return this.#held.views()
+  }
+
+  /**
    * Lends no more: idle connections close now, lent ones when they come back.
    *
    * @param reason - `changed` when the catalog leads nobody here any more.
@@ -155,7 +169,7 @@ export class Pool {
   drain(reason: 'drain' | 'changed' = 'drain'): void {
     this.#closing = reason
     this.#retryTimer?.cancel()
-    for (const server of this.#idle.all()) this.#giveUp(server, reason)
+    this.closeIdle(undefined, reason)
     this.#refuseAll(new PoolDrainedError())
   }
 
@@ -172,7 +186,7 @@ export class Pool {
   }
 
   #lend(server: ServerConnection): Lease {
-    this.#move(server, 'leased')
+    this.#held.move(server, 'leased')
     return new Lease(server, this.#lender)
   }
 
@@ -181,8 +195,8 @@ export class Pool {
       this.#giveUp(server, faultOf(server, 'busy'))
       return
     }
-    server.detach(this.#held.get(server)?.idleSink)
-    if (this.#cancels.has(server)) this.#move(server, 'canceling')
+    server.detach(this.#held.idleSinkOf(server))
+    if (this.#cancels.has(server)) this.#held.move(server, 'canceling')
     else this.#recycle(server)
   }
 
@@ -192,7 +206,8 @@ export class Pool {
       this.#offer(server)
       return
     }
-    this.#move(server, 'resetting')
+    this.#held.move(server, 'resetting')
+    this.#parts.observer.wasReset('session')
     const timer = this.#parts.clock.after(this.#parts.options.connectTimeoutMs, () =>
       this.#giveUp(server, 'timeout'),
     )
@@ -202,7 +217,7 @@ export class Pool {
         this.#giveUp(server, faultOf(server, 'lost'))
         return
       }
-      server.detach(this.#held.get(server)?.idleSink)
+      server.detach(this.#held.idleSinkOf(server))
       this.#offer(server)
     })
     server.attach(sink)
@@ -216,17 +231,21 @@ export class Pool {
       this.#giveUp(server, this.#closing)
       return
     }
-    if (nowMs >= server.expiresAtMs || this.#held.size > this.#size) {
+    if (this.#held.isLeaving(server)) {
+      this.#giveUp(server, 'reconnect')
+      return
+    }
+    if (nowMs >= server.expiresAtMs || this.#held.count > this.#size) {
       this.#giveUp(server, 'lifetime')
       return
     }
-    const next = this.#nextFor(server)
+    const next = this.#waiters.nextFor(server, this.#connecting)
     if (this.#budget.mustYield(this.#waiters.arrivalOf(next))) {
       this.#giveUp(server, 'evicted')
       return
     }
     if (next === undefined) {
-      this.#move(server, 'idle')
+      this.#held.move(server, 'idle')
       server.idleSinceMs = nowMs
       this.#idle.add(server)
       this.#grow()
@@ -237,28 +256,14 @@ export class Pool {
     waiter.granted(this.#lend(server))
   }
 
-  /** Nobody is passed over but those for whom a connection is under way. */
-  #nextFor(server: ServerConnection): Waiter | undefined {
-    const { first } = this.#waiters
-    if (first === undefined || fits(server, first)) return first
-    if (this.#waiters.firstUnserved(this.#connecting) === first) return undefined
-    return this.#waiters.find((waiter) => fits(server, waiter))
-  }
-
   #giveUp(server: ServerConnection, reason: CloseReason): void {
-    const held = this.#held.get(server)
-    if (held === undefined) return
-    this.#held.delete(server)
+    const seat = this.#held.remove(server)
+    if (seat === undefined) return
     this.#idle.remove(server)
     this.#cancels.delete(server)
     this.#parts.observer.serverClosed(this.name, reason)
-    server.close(held.seat.leave())
+    server.close(seat.leave())
     this.#grow()
-  }
-
-  #move(server: ServerConnection, place: Place): void {
-    const held = this.#held.get(server)
-    if (held !== undefined) held.place = place
   }
 
   /**
@@ -285,7 +290,7 @@ export class Pool {
   }
 
   get #isFull(): boolean {
-    return this.#held.size + this.#connecting.size >= this.#size
+    return this.#held.count + this.#connecting.size >= this.#size
   }
 
   /** For whom a connection would be opened now, if the budget has a place for it. */
@@ -330,7 +335,7 @@ export class Pool {
     const idleSink = endSink((reason) => {
       if (reason !== undefined) this.#giveUp(server, 'lost')
     })
-    this.#held.set(server, { place: 'leased', idleSink, seat })
+    this.#held.add(server, { idleSink, seat })
     server.detach(idleSink)
     this.#offer(server)
   }
@@ -348,7 +353,7 @@ export class Pool {
     }
     const isPermanent = failure instanceof ServerLoginError && failure.isPermanent
     // While other connections live, those who wait may still get one of them.
-    if (isPermanent || this.#held.size === 0) this.#refuseAll(failure)
+    if (isPermanent || this.#held.count === 0) this.#refuseAll(failure)
     if (this.#retryTimer !== undefined || this.#closing !== undefined) return
     this.#retryTimer = this.#parts.clock.after(this.#backoff.failed(), () => {
       this.#retryTimer = undefined

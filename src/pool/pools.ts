@@ -11,6 +11,7 @@ import { type BudgetCounts, Budgets } from './budgets.ts'
 import { Pool } from './pool.ts'
 import type { PoolObserver } from './pool-observer.ts'
 import type { PoolOptions } from './pool-options.ts'
+import type { PoolView } from './server-view.ts'
 
 /** What all pools have in common. */
 export interface PoolsParts {
@@ -116,6 +117,38 @@ export class Pools {
   /** How full the budgets of servers are. */
   budgets(): BudgetCounts[] {
     return this.#budgets.all()
+  }
+
+  /** Each pool, for operators. */
+  views(): PoolView[] {
+    return Array.from(this.#byPool.values(), ({ pool, owner, sessions, lastRoute }) => {
+      const { host, port, database, user } = lastRoute.target
+      const { mode } = lastRoute.pool
+      const { name } = pool
+      const place = { name, owner, host, port, database, user, mode, sessions }
+      return { ...place, counts: pool.counts(), servers: () => pool.servers() }
+    })
+  }
+
+  /**
+   * Connections that are open now are closed as soon as they are free.
+   *
+   * @param tenant - Only those of its own pool, or linked to it; `undefined`: all.
+   * @returns How many there are.
+   */
+  reconnect(tenant: string | undefined): number {
+    let count = 0
+    for (const { pool, owner } of this.#byPool.values()) {
+      count += pool.reconnect(owner === tenant ? undefined : tenant)
+    }
+    return count
+  }
+
+  /** Closes the idle connections of a tenant's own pool, or linked to it; `undefined`: all. */
+  pause(tenant: string | undefined): void {
+    for (const { pool, owner } of this.#byPool.values()) {
+      pool.closeIdle(owner === tenant ? undefined : tenant, 'paused')
+    }
   }
 
   /** Closes what has been idle or alive for too long, and forgets the pools left empty. */

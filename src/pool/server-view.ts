@@ -1,3 +1,6 @@
+import type { PoolMode } from '../catalog/route.ts'
+import type { PoolCounts } from './pool-parts.ts'
+
 /** A server connection as operators see it, at one moment. Times are in ms before that. */
 export interface ServerView {
   readonly id: number
@@ -26,9 +29,9 @@ export interface PoolView {
   readonly database: string
   /** Server login. */
   readonly user: string
-  readonly mode: 'transaction' | 'session'
-  readonly size: number
+  readonly mode: PoolMode
   /** Sessions that take their server connections from it. */
   readonly sessions: number
-  readonly isPaused: boolean
+  readonly counts: PoolCounts
+  servers(): ServerView[]
 }

@@ -1,4 +1,6 @@
 import type { Clock, ClockTimer } from '../base/clock.ts'
+import type { ServerConnection } from '../server/server-connection.ts'
+import { fits } from './idle-servers.ts'
 import type { Waiter } from './waiter.ts'
 
 /** What a connection must have been opened with to serve a waiter; waiters of one key are alike. */
@@ -74,9 +76,14 @@ export class WaitQueue {
     return { waiter, waitedMs: nowMs - sinceMs }
   }
 
-  /** The first that `isServed` says the connection at hand is for. */
-  find(isServed: (waiter: Waiter) => boolean): Waiter | undefined {
-    for (const waiter of this.#waiters.keys()) if (isServed(waiter)) return waiter
+  /**
+   * Who gets a connection that is free. Nobody is passed over but those for whom one is under way.
+   */
+  nextFor(server: ServerConnection, connecting: Iterable<Opening>): Waiter | undefined {
+    const { first } = this
+    if (first === undefined || fits(server, first)) return first
+    if (this.firstUnserved(connecting) === first) return undefined
+    for (const waiter of this.#waiters.keys()) if (fits(server, waiter)) return waiter
     return undefined
   }
 

@@ -32,6 +32,8 @@ export interface ServerConnectionOptions {
   /** Signs the tokens of sealed tenants; `undefined` where there are none. */
   readonly signer: () => TenantTokenSigner | undefined
   readonly violated: ViolationListener
+  /** It is being reset, as another tenant is next. */
+  readonly handedOver: () => void
   /** Shared by all that a client may come to. */
   readonly reportedSets: ReportedSets
   /** When it must not be lent any more, on the pool's clock. */

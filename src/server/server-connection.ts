@@ -44,6 +44,7 @@ export class ServerConnection {
   #sink: ReplySink | undefined
   readonly #links: LinkWriter
   readonly #place: PlaceWatch
+  readonly #handedOver: () => void
   #link: Link | undefined
   #wanted: Link | undefined
   #isDirty = false
@@ -66,6 +67,7 @@ export class ServerConnection {
     this.#links = new LinkWriter(opened.processId, options.signer)
     const user = opened.parameters.get('session_authorization')
     this.#place = new PlaceWatch(user, options.violated)
+    this.#handedOver = options.handedOver
     this.home = options.home
     this.notices = opened.notices
     this.#link = options.home
@@ -214,7 +216,10 @@ export class ServerConnection {
     }
     const { bytes, move } = written
     const isRisky = move !== undefined && (this.#isDirty || mayHinder(this.#link))
-    if (move?.isReset === true) this.statements.clear()
+    if (move?.isReset === true) {
+      this.statements.clear()
+      this.#handedOver()
+    }
     this.#expectLink(wanted, written)
     return { bytes, isRisky }
   }

@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { ProxyError } from '../base/proxy-error.ts'
-import type { PoolObserver } from '../pool/pool-observer.ts'
+import type { PoolObserver, ResetKind } from '../pool/pool-observer.ts'
 import { DurationHistogram } from './duration-histogram.ts'
 import { PoolLabels } from './pool-labels.ts'
 import type { WatchedPool } from './proxy-state.ts'
@@ -97,12 +97,15 @@ export class PoolMetrics {
   }
 }
 
+const RESET_KINDS: readonly ResetKind[] = ['session', 'handover']
+
 function emptyTotals(): PoolTotals {
   return { idle: 0, active: 0, canceling: 0, resetting: 0, login: 0, waiting: 0, oldestWaitMs: 0 }
 }
 
 function observePools(registry: Registry, labels: PoolLabels): PoolObserver {
   const { opened, failed, closed, refused, violations } = poolCounters(registry)
+  const resets = resetCounter(registry)
   const openSeconds = new DurationHistogram({
     name: 'pgusher_server_open_seconds',
     help: 'Time to connect and log in to a server.',
@@ -133,6 +136,9 @@ function observePools(registry: Registry, labels: PoolLabels): PoolObserver {
     },
     violated(_tenant, kind) {
       violations.inc({ kind })
+    },
+    wasReset(kind) {
+      resets.inc({ kind })
     },
   }
 }
@@ -171,6 +177,17 @@ function poolCounters(registry: Registry) {
       registers,
     }),
   }
+}
+
+function resetCounter(registry: Registry): Counter<'kind'> {
+  const resets = new Counter({
+    name: 'pgusher_state_resets_total',
+    help: 'Server connections taken back to their resting state, by the occasion.',
+    labelNames: ['kind'],
+    registers: [registry],
+  })
+  for (const kind of RESET_KINDS) resets.inc({ kind }, 0)
+  return resets
 }
 
 /** Bounded: the codes of `ProxyError`, and one for whatever nobody foresaw. */

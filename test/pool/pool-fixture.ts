@@ -3,6 +3,7 @@ import type { ProxyError } from '../../src/base/proxy-error.ts'
 import type { PoolMode } from '../../src/catalog/route.ts'
 import type { Lease } from '../../src/pool/lease.ts'
 import { Pool } from '../../src/pool/pool.ts'
+import type { ResetKind } from '../../src/pool/pool-observer.ts'
 import type { PoolOptions } from '../../src/pool/pool-options.ts'
 import type { PoolParts } from '../../src/pool/pool-parts.ts'
 import type { Waiter } from '../../src/pool/waiter.ts'
@@ -84,6 +85,7 @@ export class PoolRig {
   readonly servers: FakeServer[] = []
   /** The link that each connection was opened for; `undefined` for the resting state. */
   readonly homes: (Link | undefined)[] = []
+  readonly resets: ResetKind[] = []
   readonly #openings: PromiseWithResolversOf<OpenedServer>[] = []
 
   constructor(options: Partial<PoolOptions> = {}, parts: Partial<PoolParts> = {}) {
@@ -105,6 +107,7 @@ export class PoolRig {
         serverClosed: (_pool, reason) => this.events.push(`closed ${reason}`),
         checkedOut: (_pool, waitMs) => this.events.push(`out ${waitMs}`),
         checkoutRefused: (_pool, error) => this.events.push(`refused ${codeOf(error)}`),
+        wasReset: (kind) => this.resets.push(kind),
         violated: (tenant, kind) => this.events.push(`violated ${tenant} ${kind}`),
       },
       signer: () => undefined,

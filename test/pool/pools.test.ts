@@ -188,7 +188,7 @@ t.test('pools of one endpoint share a budget, and the smallest figure counts', a
   const max = () => pools.budgets().map((budget) => budget.max)
   const one = pools.enter(budgeted('a', 'one', 5))
   const two = pools.enter(budgeted('b', 'two', 3))
-  t.strictSame(pools.budgets(), [{ server: 'db:5432', used: 0, max: 3 }])
+  t.strictSame(pools.budgets(), [{ server: 'db:5432', used: 0, max: 3, denied: 0 }])
   pools.enter({ ...BUDGETED, target: { ...TARGET, host: 'DB', port: 5433 } })
   t.strictSame(max(), [3, 3], 'another port is another server')
   pools.enter(budgeted('c', 'one', 2))

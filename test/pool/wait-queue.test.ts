@@ -1,6 +1,7 @@
 import t from 'tap'
 import { homeKey, WaitQueue } from '../../src/pool/wait-queue.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { FakeServer } from '../support/fake-server.ts'
 import { Guest, linkOf } from './pool-fixture.ts'
 
 const UTC = linkOf('acme', { timezone: 'UTC' })
@@ -65,17 +66,17 @@ t.test('tells who came first of those for whom nothing is under way', async (t) 
   t.equal(queueOf().firstUnserved([]), undefined)
 })
 
-t.test('finds the first that a connection can serve, and leaves it there', async (t) => {
+t.test('gives a connection to the first that it can serve, and leaves that in line', async (t) => {
   const [first, second, third] = [inTransactionMode(), inSessionMode(), inSessionMode()]
   const queue = queueOf(first, second, third)
-  t.equal(
-    queue.find(({ mode }) => mode === 'session'),
-    second,
-  )
-  t.equal(
-    queue.find(() => false),
-    undefined,
-  )
+  const shared = new FakeServer().connection()
+  const home = new FakeServer().connection({ home: UTC })
+  const stranger = new FakeServer().connection({ home: LIMA })
+  const forFirst = [{ key: homeKey(first) }]
+  t.equal(queue.nextFor(shared, []), first)
+  t.equal(queue.nextFor(home, forFirst), second, 'one is under way for the first')
+  t.equal(queue.nextFor(home, []), undefined, 'the first is not passed over')
+  t.equal(queue.nextFor(stranger, forFirst), undefined)
   t.equal(queue.first, first)
   t.equal(queue.count, 3)
 })

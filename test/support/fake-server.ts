@@ -52,6 +52,7 @@ export class FakeServer extends EventEmitter {
       home: undefined,
       signer: () => undefined,
       violated() {},
+      handedOver() {},
       reportedSets: new ReportedSets(),
       expiresAtMs: Number.POSITIVE_INFINITY,
       ...options,

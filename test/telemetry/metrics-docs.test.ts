@@ -43,10 +43,12 @@ function drivable() {
     connecting: 0,
     waiting: 0,
     oldestWaitMs: 0,
+    size: 1,
+    oldestLeaseMs: 0,
   }
   metrics.watch({
     pools: () => [{ name: 'a', counts: () => counts }],
-    budgets: () => [{ server: 'db:5432', used: 1, max: 2 }],
+    budgets: () => [{ server: 'db:5432', used: 1, max: 2, denied: 0 }],
     sessionCount: () => 1,
     clientCount: () => 1,
     isDraining: () => false,

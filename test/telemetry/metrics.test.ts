@@ -15,6 +15,8 @@ const EMPTY: PoolCounts = {
   connecting: 0,
   waiting: 0,
   oldestWaitMs: 0,
+  size: 1,
+  oldestLeaseMs: 0,
 }
 
 function pool(name: string, counts: Partial<PoolCounts> = {}): WatchedPool {
