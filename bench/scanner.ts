@@ -48,6 +48,7 @@ const SILENT: ReplySink = {
   factsTold() {},
   plansChanged() {},
   statementsDropped() {},
+  errorReported() {},
 }
 
 const options = readArguments(USAGE, { markdown: { type: 'boolean' } })

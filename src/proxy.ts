@@ -19,10 +19,12 @@ import {
 } from './config/room-options.ts'
 import { ConnectionGate } from './limits/connection-gate.ts'
 import { LoginBackoff } from './limits/login-backoff.ts'
+import { Pauses } from './limits/pauses.ts'
 import { TenantGate } from './limits/tenant-gate.ts'
 import { Listener } from './listener/listener.ts'
 import { Pools } from './pool/pools.ts'
 import { buildCatalog } from './proxy-catalog.ts'
+import { type TenantOperations, tenantOperations } from './proxy-operations.ts'
 import { StatementTable } from './relay/statement-table.ts'
 import type { CatalogFollower } from './session/follow/catalog-follower.ts'
 import { acceptClient } from './session/login/accept-client.ts'
@@ -45,6 +47,7 @@ export interface RunningProxy {
   drain(): Promise<boolean>
   /** Ends everything at once. */
   kill(): void
+  readonly operations: TenantOperations
 }
 
 /**
@@ -84,12 +87,14 @@ export async function startProxy(
       return isFinished
     },
     kill: () => void close(),
+    operations: tenantOperations(house),
   }
 }
 
 /** The rooms that have state, joined. */
 interface House {
   readonly listener: Listener
+  readonly pauses: Pauses
   readonly sessions: Sessions
   readonly follower: CatalogFollower
   readonly pools: Pools
@@ -106,9 +111,9 @@ async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): 
   let current = config
   let options = sessionOptions(config)
   const metrics = new Metrics()
-  const gate = new ConnectionGate(config.limits.maxClients)
-  const cancelGate = new ConnectionGate(config.limits.maxCancels)
+  const gates = openGates(config)
   const sessions = new Sessions()
+  const pauses = new Pauses()
   const pools = buildPools({ metrics, logger, clock }, () => current)
   const authQueries = new AuthQueries(clock)
   const catalog = await buildCatalog(config, { metrics, sessions, pools, logger, clock })
@@ -122,6 +127,7 @@ async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): 
     cancelKeys: new CancelKeys(),
     loginBackoff: new LoginBackoff(clock, loginBackoffOptions(config)),
     tenantGate: new TenantGate(),
+    pauses,
     replicationGate: new TenantGate(),
     sessions,
     follower,
@@ -129,22 +135,29 @@ async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): 
     logger,
     clock,
   }
-  watch(metrics, { pools, sessions, gate, file: catalog.file })
+  watch(metrics, { pools, sessions, gate: gates.gate, file: catalog.file })
   const reload = (next: Config) => {
     // First what may fail: the old configuration stays whole then.
     options = sessionOptions(next)
     current = next
     authQueries.renew()
     logger.setLevel(next.log.level)
-    gate.setMax(next.limits.maxClients)
-    cancelGate.setMax(next.limits.maxCancels)
+    gates.gate.setMax(next.limits.maxClients)
+    gates.cancelGate.setMax(next.limits.maxCancels)
     logger.info('configuration reloaded', catalog.reload(next))
   }
-  const gates = { gate, cancelGate }
   const listener = new Listener(gates, (socket, entrance) => acceptClient(socket, entrance, parts))
   const drainMs = () => current.timeouts.drainMs
   const { opened } = catalog
-  return { listener, sessions, follower, pools, authQueries, opened, metrics, reload, drainMs }
+  const rooms = { listener, pauses, sessions, follower, pools, authQueries, opened, metrics }
+  return { ...rooms, reload, drainMs }
+}
+
+function openGates({ limits }: Config) {
+  return {
+    gate: new ConnectionGate(limits.maxClients),
+    cancelGate: new ConnectionGate(limits.maxCancels),
+  }
 }
 
 interface PoolSurroundings {

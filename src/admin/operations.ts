@@ -5,8 +5,8 @@ export type Scope = string | undefined
 export interface Operations {
   /**
    * No request of the tenant reaches a server until `resume`: those that come wait, as long as for
-   * a server connection. Resolves when nothing of it runs any more and its idle server connections
-   * are closed; rejects with the reason of the signal, and the pause stays.
+   * a server connection. Resolves when nothing of it runs any more; its server connections are
+   * closed as they come free. Rejects with the reason of the signal, and the pause stays.
    */
   pause(scope: Scope, signal: AbortSignal): Promise<void>
   /** @returns whether anything was paused. */

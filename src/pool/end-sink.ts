@@ -11,6 +11,7 @@ export function endSink(ended: (reason: Error | undefined) => void): ReplySink {
     factsTold() {},
     plansChanged() {},
     statementsDropped() {},
+    errorReported() {},
     drained() {},
     settled: () => ended(undefined),
     lost: ended,

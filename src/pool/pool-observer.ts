@@ -18,10 +18,8 @@ export type CloseReason =
   | 'timeout'
   /** The catalog changed: its pool is not used any more, or the session on it was ended for that. */
   | 'changed'
-  /** An operator asked for new ones. */
+  /** An operator asked for new ones, or paused its tenant. */
   | 'reconnect'
-  /** An operator paused its tenant. */
-  | 'paused'
 
 /**
  * Why a connection was taken back to its resting state: for what a session left on it, or since

@@ -145,12 +145,12 @@ export class Pool {
    */
   reconnect(tenant: string | undefined): number {
     const count = this.#held.retire(tenant)
-    this.closeIdle(tenant, 'reconnect')
+    this.#closeIdle(tenant, 'reconnect')
     return count
   }
 
   /** Closes idle connections: those of one tenant, or (`undefined`) all. */
-  closeIdle(tenant: string | undefined, reason: CloseReason): void {
+  #closeIdle(tenant: string | undefined, reason: CloseReason): void {
     for (const server of this.#idle.all()) {
       if (tenant === undefined || server.link?.tenant === tenant) this.#giveUp(server, reason)
     }
@@ -169,7 +169,7 @@ export class Pool {
   drain(reason: 'drain' | 'changed' = 'drain'): void {
     this.#closing = reason
     this.#retryTimer?.cancel()
-    this.closeIdle(undefined, reason)
+    this.#closeIdle(undefined, reason)
     this.#refuseAll(new PoolDrainedError())
   }
 

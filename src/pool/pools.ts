@@ -144,13 +144,6 @@ export class Pools {
     return count
   }
 
-  /** Closes the idle connections of a tenant's own pool, or linked to it; `undefined`: all. */
-  pause(tenant: string | undefined): void {
-    for (const { pool, owner } of this.#byPool.values()) {
-      pool.closeIdle(owner === tenant ? undefined : tenant, 'paused')
-    }
-  }
-
   /** Closes what has been idle or alive for too long, and forgets the pools left empty. */
   closeExpired(): void {
     for (const entry of this.#byPool.values()) {

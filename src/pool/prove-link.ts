@@ -69,6 +69,7 @@ function tryLink({ pool, link, signal }: Trial, lease: Lease): Promise<ProvenLin
       },
       plansChanged() {},
       statementsDropped() {},
+      errorReported() {},
       drained() {},
       settled() {
         signal.removeEventListener('abort', giveUp)

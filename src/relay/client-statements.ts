@@ -84,6 +84,11 @@ export class ClientStatements {
     return parsing !== undefined && parsing.batch !== batch
   }
 
+  /** Those with a name. */
+  get count(): number {
+    return this.#byName.size
+  }
+
   /** Whether any Parse is on its way. */
   get isAnyUnderWay(): boolean {
     return this.#underWay.size > 0

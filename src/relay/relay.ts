@@ -31,6 +31,8 @@ export interface RelayListener {
    * comes next.
    */
   factsTold(facts: SessionFacts | undefined, held: readonly Buffer[]): boolean
+  /** An error goes to the client: the server's own, or what the proxy says in place of it. */
+  errorReported(sqlState: string, origin: 'server' | 'proxy'): void
   /**
    * The server connection is gone, and with it whatever it was doing.
    *
@@ -77,6 +79,8 @@ export class Relay implements ReplySink {
   #turn: Turn = NO_TURN
   /** ParameterStatus values as the client knows them. */
   #told: ReadonlyMap<string, string>
+  #receivedBytes = 0
+  #sentBytes = 0
 
   constructor({ client, requests, listener, parameters }: RelayParts) {
     this.#client = client
@@ -112,7 +116,18 @@ export class Relay implements ReplySink {
       return
     }
     this.#turn = { kind: 'linking', server, held: later, isUnderWay: true }
+    this.#receivedBytes += first.length
     this.#write(server, [link.bytes, ...this.#requests.push(first, server)])
+  }
+
+  /** Bytes of the client's requests that it was given. */
+  get receivedBytes(): number {
+    return this.#receivedBytes
+  }
+
+  /** Bytes that it gave to the client. */
+  get sentBytes(): number {
+    return this.#sentBytes
   }
 
   /** ParameterStatus values as the client knows them. */
@@ -188,6 +203,7 @@ export class Relay implements ReplySink {
   }
 
   replyBytes(bytes: Buffer): void {
+    this.#sentBytes += bytes.length
     if (!this.#client.write(bytes) && this.#turn.kind !== 'none') this.#turn.server.pause()
   }
 
@@ -212,6 +228,10 @@ export class Relay implements ReplySink {
 
   statementsDropped(): void {
     this.#requests.forgetStatements()
+  }
+
+  errorReported(sqlState: string, origin: 'server' | 'proxy'): void {
+    this.#listener.errorReported(sqlState, origin)
   }
 
   settled(): void {
@@ -264,6 +284,7 @@ export class Relay implements ReplySink {
   }
 
   #request(server: ServerConnection, chunk: Buffer): void {
+    this.#receivedBytes += chunk.length
     this.#write(server, this.#requests.push(chunk, server))
   }
 

@@ -121,6 +121,11 @@ export class RequestStream implements FrameVisitor {
     return this.#isTerminated
   }
 
+  /** Named prepared statements that the client has, where the proxy keeps them. */
+  get preparedStatements(): number {
+    return this.#companions?.names?.count ?? 0
+  }
+
   /** No request is half sent. */
   get isBetweenFrames(): boolean {
     return this.#frames.isBetweenFrames

@@ -74,6 +74,11 @@ export class StatementNames {
     this.#voice = voice
   }
 
+  /** Prepared statements that the client has given a name. */
+  get count(): number {
+    return this.#named.count
+  }
+
   /** Whether `bytes` may bind a statement of the client whose text can end a transaction. */
   mayBindEnd(bytes: Buffer): boolean {
     if (this.#unnamed.mayEndTransaction) return true

@@ -17,6 +17,8 @@ export interface ReplySink {
   plansChanged(): void
   /** The client had the server forget every prepared statement: `DISCARD ALL`, `DEALLOCATE ALL`. */
   statementsDropped(): void
+  /** An error goes to the client: the server's own, or what the proxy says in place of it. */
+  errorReported(sqlState: string, origin: 'server' | 'proxy'): void
   /** ReadyForQuery has come and no reply is owed. The bytes up to it were handed over before. */
   settled(): void
   /** The server takes bytes again after `write` said that it is full. */

@@ -8,7 +8,7 @@ import {
   MAX_REPLY_BYTES,
 } from '../wire/frame-stream.ts'
 import { BackendCode } from '../wire/message-codes.ts'
-import { readErrorFields, readParameterStatus } from '../wire/message-fields.ts'
+import { readErrorFields, readParameterStatus, readSqlState } from '../wire/message-fields.ts'
 import { STATEMENT_PREFIX } from './prepared-statements.ts'
 import type { OwnQuery } from './reply-ledger.ts'
 import { ReplyLedger } from './reply-ledger.ts'
@@ -88,6 +88,8 @@ export interface ReplyListener {
   plansChanged(): void
   /** A command may have changed session state; `tag` is the start of its command tag. */
   stateChanged(tag: string): void
+  /** An error goes to the client: the server's own, or what the proxy says in place of it. */
+  errorReported(sqlState: string, origin: 'server' | 'proxy'): void
   /** The server said something that it can't mean here: the connection must not be used again. */
   surprised(code: number): void
 }
@@ -105,6 +107,7 @@ export class ReplyStream implements FrameVisitor {
   #isServing = false
   #isOver = false
   #lastCode = 0
+  #queryCount = 0
   /** What the server said against the proxy's own query. */
   #ownFailure: ReadonlyMap<string, string> | undefined
   #facts = new FactsReader()
@@ -129,6 +132,11 @@ export class ReplyStream implements FrameVisitor {
       this.#news = undefined
     }
     return this.#parameters
+  }
+
+  /** ReadyForQuery messages that went to clients: as many as queries were answered. */
+  get queryCount(): number {
+    return this.#queryCount
   }
 
   get transactionStatus(): TransactionStatus {
@@ -219,12 +227,7 @@ export class ReplyStream implements FrameVisitor {
   #reply(frame: Frame): FrameFate {
     const { code } = frame
     const own = this.ledger.own
-    if (own !== undefined && code === BackendCode.dataRow) {
-      if (own === 'ask') this.#facts.take(bodyOf(frame))
-      else if (this.#isFirstRow) this.#listener.linkRow(readColumns(bodyOf(frame)))
-      this.#isFirstRow = false
-      return 'drop'
-    }
+    if (own !== undefined && code === BackendCode.dataRow) return this.#ownRow(frame, own)
     const refusal = code === BackendCode.errorResponse ? this.#error(frame, own) : undefined
     const isExpected = own !== undefined || this.#isServing
     const verdict = isExpected ? this.ledger.settle(code) : 'surprise'
@@ -233,9 +236,17 @@ export class ReplyStream implements FrameVisitor {
       this.#listener.surprised(code)
       return 'drop'
     }
+    if (verdict === 'pass') this.#count(frame, refusal)
     if (code === BackendCode.readyForQuery) this.#ready(frame, own)
     if (refusal === undefined) return verdict
     this.#frames.insert(refusal)
+    return 'drop'
+  }
+
+  #ownRow(frame: Frame, own: OwnQuery): FrameFate {
+    if (own === 'ask') this.#facts.take(bodyOf(frame))
+    else if (this.#isFirstRow) this.#listener.linkRow(readColumns(bodyOf(frame)))
+    this.#isFirstRow = false
     return 'drop'
   }
 
@@ -249,6 +260,14 @@ export class ReplyStream implements FrameVisitor {
     }
     if (tellsOfStatements(body)) this.#listener.plansChanged()
     return body.includes(SYNTAX_ERROR) ? this.ledger.refusal : undefined
+  }
+
+  /** What goes to the client counts as its own. */
+  #count(frame: Frame, refusal: Buffer | undefined): void {
+    if (frame.code === BackendCode.readyForQuery) this.#queryCount += 1
+    if (frame.code !== BackendCode.errorResponse) return
+    const body = refusal?.subarray(FRAME_HEAD_BYTES) ?? bodyOf(frame)
+    this.#listener.errorReported(readSqlState(body), refusal === undefined ? 'server' : 'proxy')
   }
 
   #ready({ chunk, start }: Frame, own: OwnQuery | undefined): void {

@@ -80,6 +80,7 @@ export class ServerConnection {
         linkRow: (columns) => this.#place.answered(columns),
         factsTold: (facts) => this.#sink?.factsTold(facts),
         plansChanged: () => this.#sink?.plansChanged(),
+        errorReported: (sqlState, origin) => this.#sink?.errorReported(sqlState, origin),
         stateChanged: (tag) => this.#stateChanged(tag),
         surprised: (code) => this.#lose(`unexpected message 0x${code.toString(16)}`),
       },
@@ -96,6 +97,11 @@ export class ServerConnection {
 
   get transactionStatus(): TransactionStatus {
     return this.#replies.transactionStatus
+  }
+
+  /** Queries of clients that it has answered. */
+  get queryCount(): number {
+    return this.#replies.queryCount
   }
 
   /** The server skips what it gets until the next Sync. */

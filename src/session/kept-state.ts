@@ -84,6 +84,10 @@ export class KeptState {
     return this.#link
   }
 
+  get pins(): readonly PinReason[] {
+    return [...this.#pins]
+  }
+
   get isPinned(): boolean {
     return this.#pins.size > 0
   }

@@ -1,5 +1,6 @@
 import type { ProxyError } from '../base/proxy-error.ts'
 import type { SessionTimeouts } from '../catalog/route.ts'
+import { CheckoutTimeoutError } from '../pool/pool-errors.ts'
 import { IdleClientError, IdleInTransactionError, QueryTimeoutError } from './session-errors.ts'
 import { isHolding, type SessionState } from './session-state.ts'
 
@@ -19,9 +20,11 @@ export function overdueOf(
   timeouts: SessionTimeouts,
   isGivenUp: boolean,
 ): Overdue {
-  const { queryMs, idleClientMs, idleInTransactionMs } = timeouts
+  const { queryMs, waitMs, idleClientMs, idleInTransactionMs } = timeouts
   const end = (error: ProxyError): Overdue => ({ kind: 'client', error })
   if (state.kind === 'idle') return end(new IdleClientError(idleClientMs))
+  // Of those who wait in a pool, the pool itself keeps the time.
+  if (state.kind === 'waiting') return end(new CheckoutTimeoutError(waitMs))
   if (!isHolding(state)) return { kind: 'nothing' }
   const { server } = state.lease
   if (!server.isSettled) {

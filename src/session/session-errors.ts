@@ -157,6 +157,18 @@ export class ShutdownError extends ProxyError {
   }
 }
 
+/** An operator ended it: KILL, or KILL_CLIENT. */
+export class SessionKilledError extends ProxyError {
+  override readonly code = 'SESSION_KILLED'
+  override readonly sqlState = SqlState.adminShutdown
+  override readonly origin = 'proxy'
+  override readonly clientMessage = 'terminating connection due to administrator command'
+
+  constructor() {
+    super('an operator ended the session')
+  }
+}
+
 /** Why the catalog does not let a session go on. */
 export type RevocationReason = RefusalReason | 'passwordChanged' | 'replicationNotAllowed'
 

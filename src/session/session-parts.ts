@@ -5,6 +5,7 @@ import type { Logger } from '../base/logger.ts'
 import type { CancelKeys } from '../cancel/cancel-keys.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { LoginBackoff } from '../limits/login-backoff.ts'
+import type { Pauses } from '../limits/pauses.ts'
 import type { TenantGate } from '../limits/tenant-gate.ts'
 import type { Pools } from '../pool/pools.ts'
 import type { StatementLimits } from '../relay/client-statements.ts'
@@ -47,6 +48,7 @@ export interface SessionParts {
   readonly cancelKeys: CancelKeys
   readonly loginBackoff: LoginBackoff
   readonly tenantGate: TenantGate
+  readonly pauses: Pauses
   /** Counts the replication connections of each tenant, which are among its clients. */
   readonly replicationGate: TenantGate
   readonly sessions: Sessions

@@ -28,7 +28,9 @@ import {
 } from './session-errors.ts'
 import type { SessionParts } from './session-parts.ts'
 import { CLOSED, IDLE, isHolding, move, resting, type SessionState } from './session-state.ts'
+import type { SessionView } from './session-view.ts'
 import type { OpenSession } from './sessions.ts'
+import { socketView } from './socket-view.ts'
 import type { StateKeeper } from './state-keeper.ts'
 import {
   arrivalAnswer,
@@ -60,6 +62,7 @@ export class Session implements Waiter, OpenSession {
   /** What its login has led to: a change of tenant begins with this, and with nothing made since. */
   readonly #home: Admission
   #tenure: Tenure
+  readonly #startedMs: number
   #cancelId = 0
   #state: SessionState = IDLE
   /** The running request met its time limit, and the server was asked to give it up. */
@@ -72,6 +75,7 @@ export class Session implements Waiter, OpenSession {
     this.#socket = socket
     this.#parts = parts
     this.#home = admission
+    this.#startedMs = parts.clock.nowMs()
     this.#tenure = new Tenure({ socket, listener: this }, admission, parts)
     this.#deadline = new Deadline(parts.clock, () => this.#expired())
     this.#departure = new Departure(parts, (parting) => this.#graceOver(parting))
@@ -93,6 +97,7 @@ export class Session implements Waiter, OpenSession {
     this.#deadline.set(this.#timeouts.idleClientMs)
     const { lease, since } = this.#admission
     if (lease !== undefined) {
+      this.#tenure.meter.lent(lease.server)
       this.#move({ kind: 'active', lease })
       this.#relay.join(lease.server)
     }
@@ -144,6 +149,7 @@ export class Session implements Waiter, OpenSession {
     const state = this.#state
     this.#isOverdue = false
     this.#isSecondTry = false
+    if (isHolding(state)) this.#tenure.meter.answered(state.lease.server)
     if (state.kind === 'leaving' || this.#tenure.requests.isTerminated) {
       this.#close({ reason: 'clientGone' })
       return
@@ -157,7 +163,7 @@ export class Session implements Waiter, OpenSession {
       this.#deadline.set(this.#timeouts.idleInTransactionMs)
       return
     }
-    this.#parts.observer.tenant(this.tenant).transactionEnded(0)
+    this.#tenure.meter.transactionEnded()
     const end = this.#departure.betweenTransactions(this.mode === 'session')
     if (end !== undefined) this.#close(end)
     else if (this.mode === 'transaction') this.#transactionEnded(state.lease)
@@ -176,8 +182,14 @@ export class Session implements Waiter, OpenSession {
       return false
     }
     this.#move({ kind: 'active', lease: state.lease })
+    this.#tenure.meter.requested()
     this.#deadline.set(this.#timeouts.queryMs)
     return true
+  }
+
+  /** The relay: an error goes to the client. */
+  errorReported(sqlState: string, origin: 'server' | 'proxy'): void {
+    this.#tenure.meter.errorReported(sqlState, origin)
   }
 
   /** The relay: the server connection is gone. */
@@ -189,6 +201,7 @@ export class Session implements Waiter, OpenSession {
       return
     }
     this.#isSecondTry = true
+    this.#tenure.meter.returned(state.lease.server)
     state.lease.discard(reason)
     this.#checkOut([...unsent])
   }
@@ -242,8 +255,35 @@ export class Session implements Waiter, OpenSession {
   }
 
   /** Goes now, whatever it is doing. */
-  kill(): void {
-    this.#close({ error: new ShutdownError(), reason: 'drain' })
+  kill(error: ProxyError): void {
+    this.#close({ error, reason: 'drain' })
+  }
+
+  /** A server connection is its own at this moment. */
+  get isHolding(): boolean {
+    return isHolding(this.#state)
+  }
+
+  view(): SessionView {
+    const { id, tenant, login } = this
+    const lease = this.#lease
+    const { meter, keeper, requests } = this.#tenure
+    const { nowMs } = this.#parts.clock
+    return {
+      ...{ id, tenant, login },
+      ...socketView(this.#socket),
+      database: this.#admission.route.target.database,
+      applicationName: this.#relay.told.get('application_name') ?? '',
+      isReplication: false,
+      state: this.#state.kind,
+      isInTransaction: lease !== undefined && lease.server.transactionStatus !== 'idle',
+      pins: keeper.pins,
+      ageMs: nowMs() - this.#startedMs,
+      requestAgeMs: meter.requestAgeMs,
+      waitMs: meter.waitMs,
+      serverId: lease?.server.id,
+      preparedStatements: requests.preparedStatements,
+    }
   }
 
   #received(chunk: Buffer): void {
@@ -331,6 +371,7 @@ export class Session implements Waiter, OpenSession {
   /** In the course of a turn, or where the server connection is kept. */
   #pass(bytes: Buffer): void {
     if (bytes.length === 0) return
+    this.#tenure.meter.requested()
     this.#deadline.set(this.#timeouts.queryMs)
     const state = this.#state
     const isBetween = this.#isFree && this.#tenure.requests.isBetweenFrames
@@ -359,17 +400,41 @@ export class Session implements Waiter, OpenSession {
       void this.#moveWith(requests)
       return
     }
+    if (this.#parts.pauses.isPaused(this.tenant)) {
+      this.#pauseWith(requests)
+      return
+    }
     const lease = this.#admission.pool.checkout(this)
     if (this.#state.kind === 'closed') return
     if (lease !== undefined) {
       this.#begin(lease, requests)
       return
     }
+    this.#tenure.meter.waits()
     this.#deadline.set(0)
     this.#move({ kind: 'waiting', requests })
   }
 
+  /** An operator has paused the tenant: the requests wait, as long as for a server connection. */
+  #pauseWith(requests: Buffer[]): void {
+    this.#tenure.meter.waits()
+    this.#deadline.set(this.#timeouts.waitMs)
+    this.#move({ kind: 'waiting', requests })
+    this.#parts.pauses.wait(this)
+  }
+
+  /** The pause is over. */
+  resumed(): void {
+    const state = this.#state
+    if (state.kind !== 'waiting') return
+    this.#move(IDLE)
+    this.#attempt(() => this.#checkOut(state.requests))
+    this.#readOn()
+  }
+
   #begin(lease: Lease, requests: readonly Buffer[]): void {
+    this.#tenure.meter.lent(lease.server)
+    this.#tenure.meter.requested()
     this.#move({ kind: 'active', lease })
     this.#deadline.set(this.#timeouts.queryMs)
     this.#attempt(() => {
@@ -521,7 +586,10 @@ export class Session implements Waiter, OpenSession {
     const { lease, since } = admission
     this.#move(resting(lease))
     this.#answer(arrivalAnswer(request, known, admission))
-    if (lease !== undefined) this.#relay.join(lease.server)
+    if (lease !== undefined) {
+      this.#tenure.meter.lent(lease.server)
+      this.#relay.join(lease.server)
+    }
     this.#parts.follower.admitted(this, since)
     this.#goOn(held)
   }
@@ -570,8 +638,11 @@ export class Session implements Waiter, OpenSession {
 
   #stopWaiting(): void {
     const state = this.#state
-    if (state.kind === 'waiting') this.#admission.pool.abandon(this)
-    else if ('attempt' in state) state.attempt.abort()
+    this.#tenure.meter.waitsNoMore()
+    if (state.kind === 'waiting') {
+      this.#admission.pool.abandon(this)
+      this.#parts.pauses.leave(this)
+    } else if ('attempt' in state) state.attempt.abort()
   }
 
   /** A request that waits for its turn is answered here, as the server would answer it. */
@@ -610,10 +681,12 @@ export class Session implements Waiter, OpenSession {
 
   #release(lease: Lease): void {
     this.#move(IDLE)
+    this.#tenure.meter.returned(lease.server)
     this.#relay.end()
     // A client that does not read its replies gets no further request through.
     if (this.#socket.writableNeedDrain) this.#socket.pause()
     lease.release()
+    this.#parts.sessions.released()
     this.#settle()
   }
 

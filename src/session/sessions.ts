@@ -1,22 +1,20 @@
 import type { ProxyError } from '../base/proxy-error.ts'
-import type { Route } from '../catalog/route.ts'
-import type { TenantName } from '../tenancy/tenant-name.ts'
-import type { Credential } from './follow/credential.ts'
+import type { FollowedSession } from './follow/followed-session.ts'
 import { SessionPairs } from './follow/session-pairs.ts'
+import { SessionKilledError, ShutdownError } from './session-errors.ts'
+import type { SessionView } from './session-view.ts'
 
 /** A logged-in session, as far as others decide over it. */
-export interface OpenSession {
-  readonly tenant: TenantName
-  readonly login: string
-  readonly credential: Credential
-  /** The catalog leads it there now; it need not be a change. */
-  follow(route: Route): void
-  /** The catalog does not let it go on: it goes now if idle, else within the grace. */
-  dismiss(error: ProxyError): void
+export interface OpenSession extends FollowedSession {
+  readonly id: number
   /** The proxy shuts down: it goes as soon as that breaks nothing. */
   drain(): void
-  /** Goes now, whatever it is doing. */
-  kill(): void
+  /** Goes now, whatever it is doing; `error` says why. */
+  kill(error: ProxyError): void
+  /** A server connection is its own at this moment. */
+  readonly isHolding: boolean
+  /** What operators see of it. */
+  view(): SessionView
 }
 
 /** The logged-in sessions of this process. */
@@ -24,6 +22,7 @@ export class Sessions {
   /** By login and tenant. */
   readonly pairs = new SessionPairs()
   readonly #open = new Set<OpenSession>()
+  readonly #watches = new Set<() => void>()
   #emptied: (() => void) | undefined
   #isDraining = false
 
@@ -45,6 +44,7 @@ export class Sessions {
   remove(session: OpenSession): void {
     this.#open.delete(session)
     this.pairs.remove(session)
+    this.released()
     if (this.#open.size === 0) this.#emptied?.()
   }
 
@@ -53,6 +53,7 @@ export class Sessions {
     this.pairs.remove(session)
     move()
     this.pairs.add(session)
+    this.released()
   }
 
   /** Sends idle clients away now, the others at the end of their transaction. */
@@ -67,6 +68,62 @@ export class Sessions {
 
   /** Sends everybody away at once. */
   kill(): void {
-    for (const session of [...this.#open]) session.kill()
+    for (const session of [...this.#open]) session.kill(new ShutdownError())
+  }
+
+  /** Each session, for operators. */
+  views(): SessionView[] {
+    return Array.from(this.#open, (session) => session.view())
+  }
+
+  /**
+   * An operator ends the sessions of a tenant, or (`undefined`) all.
+   *
+   * @returns How many there were.
+   */
+  killOf(tenant: string | undefined): number {
+    const meant = this.#of(tenant)
+    for (const session of meant) session.kill(new SessionKilledError())
+    return meant.length
+  }
+
+  /** An operator ends one session. @returns whether there was one. */
+  killOne(id: number): boolean {
+    const session = [...this.#open].find((open) => open.id === id)
+    session?.kill(new SessionKilledError())
+    return session !== undefined
+  }
+
+  /**
+   * Resolves when no session of a tenant, or (`undefined`) none at all, holds a server connection.
+   *
+   * @throws the reason of the signal.
+   */
+  async quiet(tenant: string | undefined, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const isQuiet = () => this.#of(tenant).every((session) => !session.isHolding)
+    if (isQuiet()) return
+    await new Promise<void>((resolve, reject) => {
+      const end = (settle: () => void) => {
+        signal.removeEventListener('abort', aborted)
+        this.#watches.delete(watch)
+        settle()
+      }
+      const watch = () => {
+        if (isQuiet()) end(resolve)
+      }
+      const aborted = () => end(() => reject(signal.reason))
+      signal.addEventListener('abort', aborted)
+      this.#watches.add(watch)
+    })
+  }
+
+  /** A session has given back its server connection, or is gone. */
+  released(): void {
+    for (const watch of this.#watches) watch()
+  }
+
+  #of(tenant: string | undefined): OpenSession[] {
+    return [...this.#open].filter((session) => tenant === undefined || session.tenant === tenant)
   }
 }

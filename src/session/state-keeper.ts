@@ -47,6 +47,11 @@ export class StateKeeper {
     return this.#kept?.link ?? this.#admission.link
   }
 
+  /** Why the client keeps its server connection, while it does. */
+  get pins(): readonly PinReason[] {
+    return this.#kept?.pins ?? NONE
+  }
+
   /** The client has to keep its server connection. */
   get isPinned(): boolean {
     return this.#kept?.isPinned === true

@@ -13,6 +13,7 @@ import { StateKeeper, type TurnOutcome } from './state-keeper.ts'
 import { StatementGuard } from './statement-guard.ts'
 import { OwnRequests } from './switch/own-requests.ts'
 import { TenantCommandMisplacedError } from './switch/switch-errors.ts'
+import { WorkMeter } from './work-meter.ts'
 
 /** Whom a tenure serves. */
 export interface TenureClient {
@@ -30,6 +31,7 @@ export class Tenure {
   readonly relay: Relay
   readonly keeper: StateKeeper
   readonly own: OwnRequests
+  readonly meter: WorkMeter
   readonly #statementTable: StatementTable
 
   constructor({ socket, listener }: TenureClient, admission: Admission, parts: SessionParts) {
@@ -49,6 +51,7 @@ export class Tenure {
     this.relay = new Relay({ client: socket, requests: this.requests, listener, parameters })
     this.keeper = new StateKeeper(admission)
     this.own = new OwnRequests(tenant)
+    this.meter = new WorkMeter(parts.observer.tenant(tenant), parts.clock, this.relay)
   }
 
   get admission(): Admission {
@@ -99,6 +102,7 @@ export class Tenure {
     this.relay.end()
     if (lease === undefined) return
     const { server } = lease
+    this.meter.returned(server)
     if (!server.isClean || !this.requests.isBetweenFrames) lease.discard(reason)
     else if (this.keeper.left(server, outcome)) lease.release()
     else lease.discard('indelible')

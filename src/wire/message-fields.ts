@@ -12,6 +12,9 @@ export type Authentication =
   | { readonly kind: 'saslFinal'; readonly data: Buffer }
   | { readonly kind: 'unsupported'; readonly type: number }
 
+/** Letter `C`. */
+const SQL_STATE_FIELD = 67
+
 /**
  * Reads a ParameterStatus body. A value comes in the session's client encoding: what is not UTF-8
  * in it reads as U+FFFD.
@@ -39,6 +42,18 @@ export function readBackendKeyData(body: Buffer): {
 } {
   const reader = new ByteReader(body, 'BackendKeyData')
   return { processId: reader.uint32(), secretKey: readSecretKey(reader) }
+}
+
+/** The SQLSTATE in an ErrorResponse body; `XX000` where there is none that makes sense. */
+export function readSqlState(body: Buffer): string {
+  let at = 0
+  while (at < body.length && body[at] !== SQL_STATE_FIELD) {
+    const end = body.indexOf(0, at)
+    if (end === -1) break
+    at = end + 1
+  }
+  const code = body.toString('latin1', at + 1, at + 6)
+  return /^[0-9A-Z]{5}$/.test(code) ? code : 'XX000'
 }
 
 /**

@@ -33,6 +33,7 @@ export const DEAF: ReplySink = {
   factsTold() {},
   plansChanged() {},
   statementsDropped() {},
+  errorReported() {},
   settled() {},
   drained() {},
   lost() {},

@@ -29,6 +29,7 @@ export const VOICE: TenantVoice = {
 export class RelayRig {
   readonly out: Buffer[] = []
   readonly turns: string[] = []
+  readonly errors: string[] = []
   error: ProxyError | undefined
   facts: SessionFacts | undefined
   isPaused = false
@@ -63,6 +64,7 @@ export class RelayRig {
     }
     const listener: RelayListener = {
       turnSettled: () => this.turns.push('settled'),
+      errorReported: (sqlState, origin) => this.errors.push(`${origin} ${sqlState}`),
       turnLost: (error) => {
         this.turns.push('lost')
         this.error = error

@@ -20,6 +20,7 @@ import { inChunks } from '../wire/bytes.ts'
 
 const ACME = linkOf('acme')
 const ERROR = errorResponse({ severity: 'ERROR', code: '22023', message: 'no such zone' })
+const refusalOf = (code: string) => errorResponse({ severity: 'ERROR', code, message: 'no' })
 const NOTICE = noticeResponse({ severity: 'NOTICE', code: '00000', message: 'hello' })
 const ROW = message(BackendCode.dataRow, Buffer.from('a secret row'))
 const NOTIFICATION = message(
@@ -61,6 +62,10 @@ class Notes implements ReplySink {
 
   statementsDropped(): void {
     this.heard.push('statementsDropped')
+  }
+
+  errorReported(sqlState: string, origin: string): void {
+    this.heard.push(`${origin} error ${sqlState}`)
   }
 
   settled(): void {
@@ -266,8 +271,22 @@ t.test('a server that hangs up is lost, once', async (t) => {
     server.hangUp()
     t.match(sink.error, { code: 'SERVER_LOST', isReportable })
     connection.close()
-    t.strictSame(sink.heard, ['lost'])
+    t.equal(sink.heard.filter((word) => word === 'lost').length, 1)
+    t.equal(sink.heard.at(-1), 'lost')
   }
+})
+
+t.test('counts what it answers, and tells of errors, where a client hears them', async (t) => {
+  const { server, connection, sink } = serve()
+  connection.owe('query')
+  connection.owe('restore')
+  connection.owe('query')
+  server.say(commandComplete('SELECT 1'), readyForQuery('I'))
+  server.say(refusalOf('42601'), readyForQuery('I'))
+  t.strictSame(sink.heard, [], 'what the proxy asked for is not the client’s')
+  server.say(refusalOf('23505'), readyForQuery('I'))
+  t.strictSame(sink.heard, ['server error 23505', 'settled'])
+  t.equal(connection.queryCount, 2)
 })
 
 t.test('only ReadyForQuery settles it', async (t) => {

@@ -2,7 +2,7 @@ import type { ProxyError } from '../../src/base/proxy-error.ts'
 import type { Catalog, Resolution, RouteRequest } from '../../src/catalog/catalog.ts'
 import type { Route } from '../../src/catalog/route.ts'
 import type { Credential } from '../../src/session/follow/credential.ts'
-import type { OpenSession } from '../../src/session/sessions.ts'
+import type { FollowedSession } from '../../src/session/follow/followed-session.ts'
 import { parseTenantName, type TenantName } from '../../src/tenancy/tenant-name.ts'
 
 function tenantName(text: string): TenantName {
@@ -14,7 +14,7 @@ function tenantName(text: string): TenantName {
 const NO_SECRET: Credential = { method: 'trust', secret: undefined }
 
 /** A session that writes down what it is told. */
-export class FakeSession implements OpenSession {
+export class FakeSession implements FollowedSession {
   readonly tenant: TenantName
   readonly login: string
   readonly credential: Credential
@@ -32,14 +32,6 @@ export class FakeSession implements OpenSession {
 
   dismiss(error: ProxyError): void {
     this.told.push(error.code)
-  }
-
-  drain(): void {
-    this.told.push('drain')
-  }
-
-  kill(): void {
-    this.told.push('kill')
   }
 }
 

@@ -27,7 +27,10 @@ const holding = (kind: 'active' | 'leaving', status: Parameters<typeof leaseOn>[
 
 const ROWS: readonly { state: SessionState; expects: object }[] = [
   { state: IDLE, expects: { kind: 'client', error: { code: 'IDLE_CLIENT_TIMEOUT' } } },
-  { state: { kind: 'waiting', requests: [] }, expects: { kind: 'nothing' } },
+  {
+    state: { kind: 'waiting', requests: [] },
+    expects: { kind: 'client', error: { code: 'CHECKOUT_TIMEOUT' } },
+  },
   {
     state: { kind: 'moving', requests: [], attempt: new AbortController() },
     expects: { kind: 'nothing' },

@@ -3,8 +3,8 @@ import type { Clock, ClockTimer } from '../../base/clock.ts'
 import type { Resolution } from '../../catalog/catalog.ts'
 import type { CatalogChange } from '../../catalog/change.ts'
 import { foreseen, SessionRevokedError, SessionSuspendedError } from '../session-errors.ts'
-import type { OpenSession } from '../sessions.ts'
 import { isPasswordChanged } from './credential.ts'
+import type { FollowedSession } from './followed-session.ts'
 import { IdlePools, type IdlePoolsParts } from './idle-pools.ts'
 import type { SessionPair, SessionPairs } from './session-pairs.ts'
 
@@ -72,7 +72,7 @@ export class CatalogFollower {
    *
    * @param since - `changes` before it was resolved: what was heard after that may be about it.
    */
-  admitted(session: OpenSession, since: number): void {
+  admitted(session: FollowedSession, since: number): void {
     if (since === this.#changes) return
     const pair = this.#parts.pairs.of(session)
     if (pair === undefined) return
@@ -148,7 +148,7 @@ export class CatalogFollower {
 
 async function tellAll(
   pair: SessionPair,
-  sessions: readonly OpenSession[],
+  sessions: readonly FollowedSession[],
   resolution: Resolution,
 ): Promise<void> {
   let told = 0
@@ -166,7 +166,7 @@ async function tellAll(
   }
 }
 
-function tell(session: OpenSession, resolution: Resolution): void {
+function tell(session: FollowedSession, resolution: Resolution): void {
   if (resolution.kind === 'refused') {
     // A slip in a record is no order to go: it keeps out those who come, as its log line says.
     if (resolution.reason === 'brokenRecord') return

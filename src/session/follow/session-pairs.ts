@@ -1,16 +1,16 @@
 import type { CatalogName } from '../../catalog/entry.ts'
 import type { TenantName } from '../../tenancy/tenant-name.ts'
-import type { OpenSession } from '../sessions.ts'
+import type { FollowedSession } from './followed-session.ts'
 
 /** A login and a tenant of which sessions are open: what the catalog is asked about. */
 export interface SessionPair {
   readonly login: string
   readonly tenant: TenantName
-  readonly sessions: ReadonlySet<OpenSession>
+  readonly sessions: ReadonlySet<FollowedSession>
 }
 
 interface Pair extends SessionPair {
-  readonly sessions: Set<OpenSession>
+  readonly sessions: Set<FollowedSession>
 }
 
 /** The open sessions by login and tenant. Takes memory only for pairs with a session. */
@@ -18,20 +18,20 @@ export class SessionPairs {
   readonly #byTenant = new Map<string, Map<string, Pair>>()
   readonly #byLogin = new Map<string, Set<Pair>>()
 
-  add(session: OpenSession): void {
+  add(session: FollowedSession): void {
     const { tenant, login } = session
     const pair = this.#find(session) ?? this.#create(tenant, login)
     pair.sessions.add(session)
   }
 
-  remove(session: OpenSession): void {
+  remove(session: FollowedSession): void {
     const pair = this.#find(session)
     pair?.sessions.delete(session)
     if (pair?.sessions.size === 0) this.#forget(pair)
   }
 
   /** The pair of an open session. */
-  of({ tenant, login }: Pick<OpenSession, 'tenant' | 'login'>): SessionPair | undefined {
+  of({ tenant, login }: Pick<FollowedSession, 'tenant' | 'login'>): SessionPair | undefined {
     return this.#find({ tenant, login })
   }
 
@@ -45,7 +45,7 @@ export class SessionPairs {
     for (const pairs of this.#byTenant.values()) yield* pairs.values()
   }
 
-  #find({ tenant, login }: Pick<OpenSession, 'tenant' | 'login'>): Pair | undefined {
+  #find({ tenant, login }: Pick<FollowedSession, 'tenant' | 'login'>): Pair | undefined {
     return this.#byTenant.get(tenant)?.get(login)
   }
 

@@ -101,6 +101,7 @@ async function startPooled(
   admitted: Admitted & Pick<Login, 'keyBytes'>,
   parts: SessionParts,
 ): Promise<void> {
+  await parts.pauses.passed(admitted.route.tenant, arrival.signal)
   const pool = parts.pools.enter(admitted.route)
   try {
     const seat = await takeSeat(pool, admitted, arrival.signal)

@@ -25,7 +25,9 @@ import {
   ShutdownError,
 } from '../session-errors.ts'
 import type { SessionParts } from '../session-parts.ts'
+import type { SessionView } from '../session-view.ts'
 import type { OpenSession } from '../sessions.ts'
+import { socketView } from '../socket-view.ts'
 import { ReplicationReplies } from './replication-replies.ts'
 import { ReplicationRequests } from './replication-requests.ts'
 import { moveReplication, type ReplicationState } from './replication-state.ts'
@@ -60,6 +62,7 @@ export class ReplicationSession implements OpenSession, CancelTarget {
   readonly #requests: ReplicationRequests
   readonly #replies = new ReplicationReplies()
   #state: ReplicationState = { kind: 'open' }
+  readonly #startedMs: number
   #cancelId = 0
   #isCanceling = false
   /** The catalog ends it, or leads elsewhere: it goes when the grace is over. */
@@ -70,6 +73,7 @@ export class ReplicationSession implements OpenSession, CancelTarget {
     this.#server = admission.opened.socket
     this.#admission = admission
     this.#parts = parts
+    this.#startedMs = parts.clock.nowMs()
     this.#requests = new ReplicationRequests(admission.allowed)
   }
 
@@ -89,6 +93,10 @@ export class ReplicationSession implements OpenSession, CancelTarget {
     if (rest.length > 0) this.#requested(rest)
     this.#server.resume()
     this.#client.resume()
+  }
+
+  get id(): number {
+    return this.#admission.id
   }
 
   get tenant(): TenantName {
@@ -146,8 +154,32 @@ export class ReplicationSession implements OpenSession, CancelTarget {
   }
 
   /** Goes now, whatever it is doing. */
-  kill(): void {
-    this.#close(new ShutdownError())
+  kill(error: ProxyError): void {
+    this.#close(error)
+  }
+
+  /** For as long as it lives. */
+  get isHolding(): boolean {
+    return this.#state.kind !== 'closed'
+  }
+
+  view(): SessionView {
+    const { id, route, opened } = this.#admission
+    const ageMs = this.#parts.clock.nowMs() - this.#startedMs
+    return {
+      ...{ id, tenant: route.tenant, login: route.login, database: route.target.database },
+      ...socketView(this.#client),
+      applicationName: opened.parameters.get('application_name') ?? '',
+      isReplication: true,
+      state: this.#state.kind === 'closed' ? 'closed' : 'active',
+      isInTransaction: false,
+      pins: [],
+      ageMs,
+      requestAgeMs: ageMs,
+      waitMs: 0,
+      serverId: undefined,
+      preparedStatements: 0,
+    }
   }
 
   #listen(): void {
