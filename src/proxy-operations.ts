@@ -1,4 +1,4 @@
-import type { Operations } from './admin/operations.ts'
+import type { Operations, Views } from './admin/operations.ts'
 import type { Pauses } from './limits/pauses.ts'
 import type { Pools } from './pool/pools.ts'
 import type { Sessions } from './session/sessions.ts'
@@ -29,5 +29,13 @@ export function tenantOperations({ pauses, sessions, pools }: OperatedRooms): Te
     },
     killSession: (id) => sessions.killOne(id),
     reconnect: (tenant) => pools.reconnect(tenant),
+  }
+}
+
+export function tenantViews({ pauses, sessions, pools }: OperatedRooms): Views {
+  return {
+    sessions: () => sessions.views(),
+    pools: () => pools.views(),
+    paused: () => pauses,
   }
 }

@@ -4,6 +4,7 @@ import {
   type Readiness,
   startAdminServer,
 } from './admin/admin-server.ts'
+import type { Views } from './admin/operations.ts'
 import { AuthQueries } from './auth/auth-queries.ts'
 import { type Clock, systemClock } from './base/clock.ts'
 import type { Logger } from './base/logger.ts'
@@ -24,7 +25,7 @@ import { TenantGate } from './limits/tenant-gate.ts'
 import { Listener } from './listener/listener.ts'
 import { Pools } from './pool/pools.ts'
 import { buildCatalog } from './proxy-catalog.ts'
-import { type TenantOperations, tenantOperations } from './proxy-operations.ts'
+import { type TenantOperations, tenantOperations, tenantViews } from './proxy-operations.ts'
 import { StatementTable } from './relay/statement-table.ts'
 import type { CatalogFollower } from './session/follow/catalog-follower.ts'
 import { acceptClient } from './session/login/accept-client.ts'
@@ -48,6 +49,7 @@ export interface RunningProxy {
   /** Ends everything at once. */
   kill(): void
   readonly operations: TenantOperations
+  readonly views: Views
 }
 
 /**
@@ -88,6 +90,7 @@ export async function startProxy(
     },
     kill: () => void close(),
     operations: tenantOperations(house),
+    views: tenantViews(house),
   }
 }
 

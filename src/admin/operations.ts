@@ -1,3 +1,6 @@
+import type { PoolView } from '../pool/server-view.ts'
+import type { SessionView } from '../session/session-view.ts'
+
 /** Whom a command of an operator is about: one tenant, or (`undefined`) all. */
 export type Scope = string | undefined
 
@@ -24,4 +27,12 @@ export interface Operations {
    * itself, `now` at once.
    */
   shutdown(mode: 'drain' | 'clients' | 'now'): void
+}
+
+/** What an operator can see of the rooms below. */
+export interface Views {
+  sessions(): SessionView[]
+  pools(): PoolView[]
+  /** What `pause` and `kill` have paused. */
+  paused(): { readonly isAll: boolean; readonly tenants: readonly string[] }
 }
