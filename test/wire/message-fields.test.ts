@@ -213,3 +213,17 @@ t.test('random bodies cause nothing but a violation', async () => {
     { numRuns: 1000 },
   )
 })
+
+t.test('the SQLSTATE of an ErrorResponse, wherever it stands', async (t) => {
+  const rows = [
+    { hex: "'SERROR' 00 'C23505' 00 'Mno' 00 00", expects: '23505' },
+    { hex: "'MC42601' 00 'C57P01' 00 00", expects: '57P01' },
+    { hex: "'C0A000' 00 00", expects: '0A000' },
+    { hex: "'Mno code' 00 00", expects: 'XX000' },
+    { hex: "'C12' 00 00", expects: 'XX000' },
+    { hex: "'C2350 ' 00 00", expects: 'XX000' },
+    { hex: "'Mno end'", expects: 'XX000' },
+    { hex: '', expects: 'XX000' },
+  ]
+  for (const { hex, expects } of rows) t.equal(fields.readSqlState(bytes(hex)), expects, hex)
+})
