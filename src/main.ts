@@ -2,6 +2,7 @@
 import { runCatalog } from './cli/catalog.ts'
 import { runCheck } from './cli/check.ts'
 import { type CommandIo, ExitCode } from './cli/command.ts'
+import { runDrain } from './cli/drain.ts'
 import { runExplain } from './cli/explain.ts'
 import { runKit } from './cli/kit.ts'
 import { serve } from './cli/serve.ts'
@@ -12,6 +13,8 @@ const USAGE = `Usage: pgusher COMMAND [OPTIONS]
 
   serve --config FILE   serve clients until SIGTERM
   check --config FILE   read the configuration and show what it leads to
+  drain [--config FILE] [--timeout SECONDS]
+                        have a running proxy send its clients away, and wait for that
   explain [--config FILE] CONNINFO
                         show where a connection string leads, or why it is refused
   catalog init [--config FILE | --url URL] [--reader ROLE] [--print]
@@ -44,6 +47,8 @@ async function run(command: string | undefined, args: readonly string[]): Promis
       return serve(args, io, process)
     case 'check':
       return runCheck(args, io)
+    case 'drain':
+      return runDrain(args, io)
     case 'explain':
       return runExplain(args, io)
     case 'catalog':

@@ -1,9 +1,4 @@
-import {
-  type AdminServer,
-  type AdminSources,
-  type Readiness,
-  startAdminServer,
-} from './admin/admin-server.ts'
+import type { AdminServer } from './admin/admin-server.ts'
 import type { Views } from './admin/operations.ts'
 import { AuthQueries } from './auth/auth-queries.ts'
 import { type Clock, systemClock } from './base/clock.ts'
@@ -22,9 +17,11 @@ import { ConnectionGate } from './limits/connection-gate.ts'
 import { LoginBackoff } from './limits/login-backoff.ts'
 import { Pauses } from './limits/pauses.ts'
 import { TenantGate } from './limits/tenant-gate.ts'
-import { Listener } from './listener/listener.ts'
+import { type Gates, Listener } from './listener/listener.ts'
 import { Pools } from './pool/pools.ts'
+import { openAdmin } from './proxy-admin.ts'
 import { buildCatalog } from './proxy-catalog.ts'
+import { Drain, type DrainOutcome } from './proxy-drain.ts'
 import { type TenantOperations, tenantOperations, tenantViews } from './proxy-operations.ts'
 import { StatementTable } from './relay/statement-table.ts'
 import type { CatalogFollower } from './session/follow/catalog-follower.ts'
@@ -44,7 +41,16 @@ export interface RunningProxy {
   readonly adminPort: number
   /** Puts a new configuration in force without ending a session. */
   reload(config: Config): void
-  /** Lets transactions finish, for at most `timeouts.drainMs`; resolves to whether all did. */
+  /**
+   * Ends it: after its transactions, when the last client has left by itself, or at once. A drain
+   * that is under way goes on.
+   *
+   * @param cause - Who asks for it, for the log.
+   */
+  shutdown(mode: 'drain' | 'clients' | 'now', cause: string): void
+  /** Resolves when all is over after `shutdown`. */
+  readonly ended: Promise<DrainOutcome>
+  /** `shutdown`, after its transactions; resolves to whether all of them could finish. */
   drain(): Promise<boolean>
   /** Ends everything at once. */
   kill(): void
@@ -63,32 +69,39 @@ export async function startProxy(
   clock: Clock = systemClock,
 ): Promise<RunningProxy> {
   const house = await buildHouse(config, logger, clock)
-  const { listener, sessions, pools, metrics } = house
-  const readiness = () => readinessOf(house)
-  const { admin, port } = await openPorts(house, config, { metrics, readiness, logger })
+  const { pools } = house
+  const drain = drainOf(house, logger, clock)
+  watch(house, drain)
+  const { admin, port } = await openPorts({ ...house, drain, logger }, config)
   const sweep = setInterval(() => pools.closeExpired(), SWEEP_MS)
   sweep.unref()
-  const close = async () => {
-    listener.stop()
-    house.follower.stop()
-    sessions.kill()
-    pools.drain()
-    house.authQueries.close()
-    house.opened?.close()
+  let resolveEnded: (outcome: DrainOutcome) => void = () => {}
+  const ended = new Promise<DrainOutcome>((resolve) => {
+    resolveEnded = resolve
+  })
+  const end = async (outcome: DrainOutcome) => {
     clearInterval(sweep)
-    await admin.close()
+    const closed = admin.close()
+    // Whoever waits for the drain gets an answer first.
+    if (outcome !== 'killed') await closed
+    resolveEnded(outcome)
+  }
+  const shutdown: RunningProxy['shutdown'] = (mode, cause) => {
+    if (mode === 'now') void drain.cut().then(end)
+    else if (mode === 'clients') void drain.empty(cause).then(end)
+    else void drain.begin(cause).then(end)
   }
   return {
     port,
     adminPort: admin.port,
     reload: (next) => house.reload(next),
+    shutdown,
+    ended,
     async drain() {
-      listener.stop()
-      const isFinished = await within(sessions.drain(), house.drainMs(), clock)
-      await close()
-      return isFinished
+      shutdown('drain', 'drain')
+      return (await ended) === 'complete'
     },
-    kill: () => void close(),
+    kill: () => shutdown('now', 'kill'),
     operations: tenantOperations(house),
     views: tenantViews(house),
   }
@@ -97,16 +110,18 @@ export async function startProxy(
 /** The rooms that have state, joined. */
 interface House {
   readonly listener: Listener
+  readonly gates: Gates
   readonly pauses: Pauses
   readonly sessions: Sessions
-  readonly follower: CatalogFollower
   readonly pools: Pools
   readonly authQueries: AuthQueries
+  readonly follower: CatalogFollower
+  readonly file: FileCatalog
   /** The catalog behind the file; `undefined` when the file is all of it. */
   readonly opened: OpenCatalog | undefined
   readonly metrics: Metrics
   reload(config: Config): void
-  drainMs(): number
+  timeouts(): Config['timeouts']
 }
 
 /** Builds the rooms in the order in which a session goes through them. */
@@ -138,7 +153,6 @@ async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): 
     logger,
     clock,
   }
-  watch(metrics, { pools, sessions, gate: gates.gate, file: catalog.file })
   const reload = (next: Config) => {
     // First what may fail: the old configuration stays whole then.
     options = sessionOptions(next)
@@ -150,13 +164,13 @@ async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): 
     logger.info('configuration reloaded', catalog.reload(next))
   }
   const listener = new Listener(gates, (socket, entrance) => acceptClient(socket, entrance, parts))
-  const drainMs = () => current.timeouts.drainMs
-  const { opened } = catalog
-  const rooms = { listener, pauses, sessions, follower, pools, authQueries, opened, metrics }
-  return { ...rooms, reload, drainMs }
+  const { file, opened } = catalog
+  const timeouts = () => current.timeouts
+  const rooms = { listener, gates, pauses, sessions, follower, pools, authQueries, metrics }
+  return { ...rooms, file, opened, reload, timeouts }
 }
 
-function openGates({ limits }: Config) {
+function openGates({ limits }: Config): Gates {
   return {
     gate: new ConnectionGate(limits.maxClients),
     cancelGate: new ConnectionGate(limits.maxCancels),
@@ -203,73 +217,57 @@ function tokenSigner(config: Config): TenantTokenSigner | undefined {
   return options && new TenantTokenSigner(options.key, options.lifetimeMs)
 }
 
-/** What the metrics read at each scrape. */
-interface Watched {
-  readonly pools: Pools
-  readonly sessions: Sessions
-  readonly gate: ConnectionGate
-  readonly file: FileCatalog
+function drainOf(house: House, logger: Logger, clock: Clock): Drain {
+  const { listener, sessions, metrics, timeouts: options } = house
+  return new Drain({
+    listener,
+    sessions,
+    clock,
+    logger,
+    options,
+    counted: (outcome) => metrics.drained(outcome),
+    release: () => release(house),
+  })
 }
 
-function watch(metrics: Metrics, { pools, sessions, gate, file }: Watched): void {
+/** Lets go of all that is open for sessions. */
+function release({ follower, pools, authQueries, opened }: House): void {
+  follower.stop()
+  pools.drain()
+  authQueries.close()
+  opened?.close()
+}
+
+/** Names what the metrics read at each scrape. */
+function watch({ metrics, pools, sessions, gates, file }: House, drain: Drain): void {
   metrics.watch({
     pools: () => pools.all(),
     budgets: () => pools.budgets(),
     sessionCount: () => sessions.count,
-    clientCount: () => gate.count,
-    isDraining: () => sessions.isDraining,
+    clientCount: () => gates.gate.count,
+    isDraining: () => drain.state !== 'serving',
     catalogTenants: () => file.tenants().length,
   })
 }
 
 /** Opens the port for operators, then the one for clients: both or none. */
 async function openPorts(
-  house: House,
+  house: House & { readonly drain: Drain; readonly logger: Logger },
   config: Config,
-  sources: AdminSources,
 ): Promise<{ readonly admin: AdminServer; readonly port: number }> {
+  let isListening = false
   try {
-    const admin = await startAdminServer({ ...config.admin, ...sources })
+    const admin = await openAdmin(config, { ...house, isListening: () => isListening })
     try {
-      return { admin, port: await house.listener.listen(config.listen) }
+      const port = await house.listener.listen(config.listen)
+      isListening = true
+      return { admin, port }
     } catch (error) {
       await admin.close()
       throw error
     }
   } catch (error) {
-    house.follower.stop()
-    house.opened?.close()
+    release(house)
     throw error
-  }
-}
-
-/** Whether `work` is done before the time is over. */
-function within(work: Promise<void>, limitMs: number, clock: Clock): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = clock.after(limitMs, () => resolve(false))
-    void work.then(() => {
-      timer.cancel()
-      resolve(true)
-    })
-  })
-}
-
-/** A proxy that has never heard of its catalog is of no use yet; one that loses it still is. */
-function readinessOf({ sessions, opened }: House): Readiness {
-  const draining = sessions.isDraining
-  const details = { draining, sessions: sessions.count }
-  if (opened === undefined) return { isReady: !draining, details }
-  const { hasAnswered, isSourceUp, isRedisUp, breakers } = opened.health()
-  return {
-    isReady: !draining && hasAnswered,
-    details: {
-      ...details,
-      catalog: hasAnswered ? 'answered' : 'never answered',
-      catalogPostgres: isSourceUp ? 'up' : 'down',
-      catalogPostgresBreaker: breakers.postgres,
-      ...(isRedisUp === undefined
-        ? {}
-        : { catalogRedis: isRedisUp ? 'up' : 'down', catalogRedisBreaker: breakers.redis }),
-    },
   }
 }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Logger } from '../base/logger.ts'
 import { AdminListenError } from './admin-errors.ts'
+import { type AdminResponse, type AdminSources, answer } from './admin-routes.ts'
 
 /** Connections held at once. Probes and scrapers need a handful; more are dropped. */
 const MAX_CONNECTIONS = 64
@@ -21,19 +21,6 @@ const LIMITS = {
 /** Longest silence on a connection, in ms: ends one whose peer doesn't take its answer. */
 const SOCKET_TIMEOUT_MS = 30_000
 
-/** Whether the proxy should get clients, and the facts that say why. */
-export interface Readiness {
-  readonly isReady: boolean
-  readonly details: Readonly<Record<string, string | number | boolean>>
-}
-
-/** What the endpoints answer from. */
-export interface AdminSources {
-  readonly metrics: { readonly contentType: string; text(): Promise<string> }
-  readiness(): Readiness
-  readonly logger: Logger
-}
-
 /** Where to listen and what to answer from. */
 export interface AdminServerOptions extends AdminSources {
   readonly host: string
@@ -50,14 +37,16 @@ export interface AdminServer {
 }
 
 /**
- * Serves `/metrics`, `/livez` and `/readyz` over plain HTTP, without a password.
+ * Serves metrics, probes and what operators may change over plain HTTP. Looking takes no password,
+ * changing takes the token.
  *
  * @throws AdminListenError - when the address can't be had.
  */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const { host, logger } = options
   const server = createServer(LIMITS, async (request, response) => {
-    const reply = await answer(request.method ?? '', request.url ?? '', options)
+    const { method = '', url: target = '', headers } = request
+    const reply = await answer({ method, target, authorization: headers.authorization }, options)
     // A body is never read, so what follows it can't be found; and none may outlive close().
     if (hasBody(request) || !server.listening) response.setHeader('Connection', 'close')
     send(response, reply)
@@ -77,13 +66,14 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   }
 }
 
-function send(response: ServerResponse, { status, contentType, body, allow }: AdminResponse): void {
+function send(response: ServerResponse, reply: AdminResponse): void {
+  const { status, contentType, body, headers = {} } = reply
   response.statusCode = status
   response.setHeader('Content-Type', contentType)
   response.setHeader('Content-Length', Buffer.byteLength(body))
   response.setHeader('Cache-Control', 'no-store')
   response.setHeader('X-Content-Type-Options', 'nosniff')
-  if (allow !== undefined) response.setHeader('Allow', allow)
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   response.end(body)
 }
 
@@ -112,56 +102,4 @@ function close(server: Server): Promise<void> {
     })
     server.closeIdleConnections()
   })
-}
-
-/** An answer, before it is put on the wire. */
-interface AdminResponse {
-  readonly status: number
-  readonly contentType: string
-  readonly body: string
-  /** Value of the Allow header. */
-  readonly allow?: string
-}
-
-type Endpoint = (sources: AdminSources) => AdminResponse | Promise<AdminResponse>
-
-const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
-  ['/metrics', metrics],
-  ['/livez', () => json(200, { status: 'alive' })],
-  ['/readyz', readyz],
-])
-
-/** The answer to one request. Never rejects: a fault in a source is logged and becomes a 500. */
-async function answer(
-  method: string,
-  target: string,
-  sources: AdminSources,
-): Promise<AdminResponse> {
-  const [path = ''] = target.split('?', 1)
-  const endpoint = ENDPOINTS.get(path)
-  if (endpoint === undefined) return json(404, { error: 'not found' })
-  if (method !== 'GET' && method !== 'HEAD') {
-    return { ...json(405, { error: 'method not allowed' }), allow: 'GET, HEAD' }
-  }
-  try {
-    return await endpoint(sources)
-  } catch (error) {
-    sources.logger.error('admin request failed', { path, detail: String(error) })
-    return json(500, { error: 'internal error' })
-  }
-}
-
-async function metrics({ metrics }: AdminSources): Promise<AdminResponse> {
-  return { status: 200, contentType: metrics.contentType, body: await metrics.text() }
-}
-
-function readyz({ readiness }: AdminSources): AdminResponse {
-  const { isReady, details } = readiness()
-  return isReady
-    ? json(200, { status: 'ready', ...details })
-    : json(503, { status: 'notReady', ...details })
-}
-
-function json(status: number, fields: Readiness['details']): AdminResponse {
-  return { status, contentType: 'application/json', body: `${JSON.stringify(fields)}\n` }
 }

@@ -2,6 +2,7 @@ import type { CatalogRecords, TenantRecord } from '../catalog/records.ts'
 import type { CatalogPlaces } from '../config/catalog-places.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { type CommandIo, configFile, ExitCode, reportFailure } from './command.ts'
+import { type DrainTimeouts, drainBoundMs } from './drain.ts'
 import { levelLines } from './level-lines.ts'
 
 /**
@@ -12,9 +13,13 @@ import { levelLines } from './level-lines.ts'
  */
 export function runCheck(args: readonly string[], io: CommandIo): ExitCode {
   try {
-    const { records, catalogPlaces } = loadConfig({ file: configFile(args, io.env), env: io.env })
+    const { records, catalogPlaces, timeouts } = loadConfig({
+      file: configFile(args, io.env),
+      env: io.env,
+    })
     const levels = levelLines(records.tenants.map(({ isolation }) => isolation))
-    const others = [...levels, ...templateLines(records), ...sourceLines(catalogPlaces)]
+    const sources = [...templateLines(records), ...sourceLines(catalogPlaces)]
+    const others = [...levels, ...sources, drainLine(timeouts)]
     io.stdout.write(`${tenantTable(records.tenants)}${others.join('')}configuration ok\n`)
     return ExitCode.ok
   } catch (error) {
@@ -30,6 +35,12 @@ function sourceLines({ postgres }: CatalogPlaces): readonly string[] {
   if (postgres === undefined) return []
   const { host, port, database } = postgres
   return [`more tenants: Postgres at ${host}:${port}/${database}\n`]
+}
+
+/** What a supervisor that kills in the end has to know. */
+function drainLine(timeouts: DrainTimeouts): string {
+  const seconds = drainBoundMs(timeouts) / 1000
+  return `ends within ${seconds} s of SIGTERM: keep terminationGracePeriodSeconds above that\n`
 }
 
 const HEADINGS = ['TENANT', 'STRATEGY', 'LEVEL', 'WHERE', 'SERVER USER', 'POOL MODE']

@@ -39,7 +39,9 @@ export async function serve(
     tenants: config.records.tenants.length,
   })
   signals.on('SIGHUP', () => reload(proxy, sources, logger))
-  return untilTold(proxy, signals, logger)
+  obey(proxy, signals, logger)
+  const outcome = await proxy.ended
+  return outcome === 'killed' ? ExitCode.failure : ExitCode.ok
 }
 
 /** A bad configuration is refused with its reasons; the old one stays in force. */
@@ -56,29 +58,17 @@ function reload(
   }
 }
 
-/** The first SIGTERM or SIGINT lets transactions finish; a second one ends at once. */
-function untilTold(
-  proxy: RunningProxy,
-  signals: SignalSource,
-  logger: LeveledLogger,
-): Promise<ExitCode> {
-  return new Promise((resolve) => {
-    let isDraining = false
-    const end = (signal: string) => {
-      if (isDraining) {
-        logger.warn('ended at once', { signal })
-        proxy.kill()
-        resolve(ExitCode.failure)
-        return
-      }
-      isDraining = true
-      logger.info('draining', { signal })
-      void proxy.drain().then((isFinished) => {
-        logger.info('drained', { complete: isFinished })
-        resolve(ExitCode.ok)
-      })
-    }
-    signals.on('SIGTERM', () => end('SIGTERM'))
-    signals.on('SIGINT', () => end('SIGINT'))
-  })
+/**
+ * The first SIGTERM or SIGINT lets transactions finish, or waits for the drain that somebody began
+ * otherwise; a second one ends at once.
+ */
+function obey(proxy: RunningProxy, signals: SignalSource, logger: LeveledLogger): void {
+  let isTold = false
+  const told = (signal: 'SIGTERM' | 'SIGINT') => {
+    if (isTold) logger.warn('ended at once', { signal })
+    proxy.shutdown(isTold ? 'now' : 'drain', signal)
+    isTold = true
+  }
+  signals.on('SIGTERM', () => told('SIGTERM'))
+  signals.on('SIGINT', () => told('SIGINT'))
 }

@@ -60,15 +60,18 @@ export class Listener {
       await listenOnSocket(this.#unix, { path, mode: Number.parseInt(socketMode, 8), backlog })
       return port
     } catch (error) {
-      this.stop()
+      void this.stop()
       throw error
     }
   }
 
-  /** Accepts nobody any more; those who are in stay. A unix socket is removed. */
-  stop(): void {
-    this.#tcp.close()
-    this.#unix.close()
+  /**
+   * Accepts nobody any more; those who are in stay. A unix socket is removed.
+   *
+   * @returns when the last connection of those who are in has ended.
+   */
+  async stop(): Promise<void> {
+    await Promise.all([closed(this.#tcp), closed(this.#unix)])
   }
 
   #listenOnPort({ host, port, backlog }: ListenOptions): Promise<number> {
@@ -95,6 +98,11 @@ export class Listener {
     leaveAtEnd(socket, entered)
     void this.#accept(socket, { isUnix, refusal })
   }
+}
+
+/** Stops a server; one that never listened, or was stopped before, counts as well. */
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()))
 }
 
 /** A client that has been told its end takes nobody's place, even if it lingers. */

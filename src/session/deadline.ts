@@ -7,6 +7,7 @@ import type { Clock, ClockTimer } from '../base/clock.ts'
 export class Deadline {
   readonly #clock: Clock
   readonly #expired: () => void
+  #setMs: number
   #dueMs = Number.POSITIVE_INFINITY
   #timer: ClockTimer | undefined
   #timerDueMs = Number.POSITIVE_INFINITY
@@ -14,15 +15,22 @@ export class Deadline {
   constructor(clock: Clock, expired: () => void) {
     this.#clock = clock
     this.#expired = expired
+    this.#setMs = clock.nowMs()
+  }
+
+  /** Time since it was last set, in ms. */
+  get ageMs(): number {
+    return this.#clock.nowMs() - this.#setMs
   }
 
   /** Sets the limit to `limitMs` from now; `0` means none. */
   set(limitMs: number): void {
+    this.#setMs = this.#clock.nowMs()
     if (limitMs === 0) {
       this.#dueMs = Number.POSITIVE_INFINITY
       return
     }
-    this.#dueMs = this.#clock.nowMs() + limitMs
+    this.#dueMs = this.#setMs + limitMs
     if (this.#dueMs < this.#timerDueMs) this.#arm()
   }
 

@@ -224,10 +224,16 @@ export class Session implements Waiter, OpenSession {
     }
   }
 
-  /** The proxy shuts down: goes now if idle, else when the transaction is over. */
   drain(): void {
     this.#departure.drain()
-    if (this.#isFree) this.#close({ error: new ShutdownError(), reason: 'drain' })
+  }
+
+  leaveIfQuiet(quietMs: number): void {
+    const state = this.#state
+    // Of a request that has begun to come the rest is awaited.
+    const isAsking = 'held' in state && state.held !== undefined
+    if (!this.#isFree || isAsking || this.#deadline.ageMs < quietMs) return
+    this.#close({ error: new ShutdownError(), reason: 'drain' })
   }
 
   follow(route: Route): void {
@@ -655,6 +661,8 @@ export class Session implements Waiter, OpenSession {
     this.#deadline.set(this.#timeouts.idleClientMs)
     this.#socket.write(answer)
     this.#socket.resume()
+    const end = this.#departure.betweenTransactions(false)
+    if (end !== undefined) this.#close(end)
   }
 
   /** What its server connection is being asked will be known in a moment: it is not lost for that. */
@@ -717,7 +725,7 @@ export class Session implements Waiter, OpenSession {
     this.#departure.withdraw()
     this.#tenure.letGo(lease, end.reason)
     this.#say(end.error, isMidMessage)
-    this.#parts.sessions.remove(this)
+    this.#parts.sessions.remove(this, end.error)
     this.#tenure.residence.depart(end.reason === 'changed')
     this.#parts.cancelKeys.revoke(this.#cancelId)
     this.#parts.tenantGate.leave(this.tenant)

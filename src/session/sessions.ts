@@ -7,8 +7,12 @@ import type { SessionView } from './session-view.ts'
 /** A logged-in session, as far as others decide over it. */
 export interface OpenSession extends FollowedSession {
   readonly id: number
-  /** The proxy shuts down: it goes as soon as that breaks nothing. */
+  /** The proxy shuts down: from now on it goes as soon as a transaction of it is over. */
   drain(): void
+  /** Goes if nothing of it is under way, and nothing has been for `quietMs`. */
+  leaveIfQuiet(quietMs: number): void
+  /** Asks the server to give up what it does for it, if anything. Never rejects. */
+  cancel(): Promise<void>
   /** Goes now, whatever it is doing; `error` says why. */
   kill(error: ProxyError): void
   /** A server connection is its own at this moment. */
@@ -23,8 +27,9 @@ export class Sessions {
   readonly pairs = new SessionPairs()
   readonly #open = new Set<OpenSession>()
   readonly #watches = new Set<() => void>()
-  #emptied: (() => void) | undefined
+  #emptied: () => void = () => {}
   #isDraining = false
+  #sentAway = 0
 
   get count(): number {
     return this.#open.size
@@ -35,17 +40,23 @@ export class Sessions {
     return this.#isDraining
   }
 
+  /** How many were told that the proxy shuts down. */
+  get sentAway(): number {
+    return this.#sentAway
+  }
+
   add(session: OpenSession): void {
     this.#open.add(session)
     this.pairs.add(session)
-    if (this.#isDraining) session.drain()
   }
 
-  remove(session: OpenSession): void {
+  /** @param error - Why it was sent away, if it was. */
+  remove(session: OpenSession, error: ProxyError | undefined): void {
     this.#open.delete(session)
     this.pairs.remove(session)
     this.released()
-    if (this.#open.size === 0) this.#emptied?.()
+    if (error instanceof ShutdownError) this.#sentAway += 1
+    if (this.#open.size === 0) this.#emptied()
   }
 
   /** `move` makes an open session one of another tenant. */
@@ -56,14 +67,28 @@ export class Sessions {
     this.released()
   }
 
-  /** Sends idle clients away now, the others at the end of their transaction. */
-  drain(): Promise<void> {
-    this.#isDraining = true
-    const empty = new Promise<void>((resolve) => {
+  /** Resolves when there are none. One caller at a time. */
+  emptied(): Promise<void> {
+    if (this.#open.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
       this.#emptied = resolve
     })
+  }
+
+  /** Lets nobody in any more, and sends each client away at the end of its next transaction. */
+  drain(): void {
+    this.#isDraining = true
     for (const session of [...this.#open]) session.drain()
-    return this.#open.size === 0 ? Promise.resolve() : empty
+  }
+
+  /** Sends those away of whom nothing is under way, and nothing has been for `quietMs`. */
+  dismissQuiet(quietMs: number): void {
+    for (const session of [...this.#open]) session.leaveIfQuiet(quietMs)
+  }
+
+  /** Has the servers give up all that runs. */
+  cancelAll(): void {
+    for (const session of this.#open) void session.cancel()
   }
 
   /** Sends everybody away at once. */

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { CatalogObserver } from '../catalog/catalog-observer.ts'
 import type { PoolObserver } from '../pool/pool-observer.ts'
@@ -26,6 +26,12 @@ export class Metrics {
   readonly #budgets = new BudgetMetrics(this.#registry)
   readonly #catalog: CatalogMetrics
   readonly #readGauges = proxyGauges(this.#registry)
+  readonly #drains = new Counter({
+    name: 'pgusher_drains_total',
+    help: 'Drains that are over, by how they ended.',
+    labelNames: ['outcome'],
+    registers: [this.#registry],
+  })
   #state: ProxyState | undefined
   #readCatalog: (() => CatalogState) | undefined
 
@@ -64,6 +70,11 @@ export class Metrics {
     this.#readCatalog = read
   }
 
+  /** A drain is over. */
+  drained(outcome: 'complete' | 'timeout' | 'killed'): void {
+    this.#drains.inc({ outcome })
+  }
+
   /** Value of the Content-Type header that goes with `text`. */
   get contentType(): string {
     return this.#registry.contentType
@@ -100,7 +111,7 @@ function proxyGauges(registry: Registry): (state: ProxyState) => void {
   })
   const draining = new Gauge({
     name: 'pgusher_draining',
-    help: '1 while the proxy lets nobody in and waits for its sessions to end, else 0.',
+    help: '1 from the word to drain until the process ends, else 0.',
     registers,
   })
   return (state) => {

@@ -13,7 +13,12 @@ async function start(t: Test, parts: Partial<AdminServerOptions> = {}) {
     host: HOST,
     port: 0,
     metrics: { contentType: 'text/plain; version=0.0.4', text: async () => 'up 1\n' },
+    token: () => undefined,
+    startup: () => ({ isReady: true, details: {} }),
     readiness: () => ({ isReady: true, details: {} }),
+    status: () => ({}),
+    drain: () => Promise.resolve(),
+    drainProgress: () => ({ isOver: true, details: {} }),
     logger: silentLogger,
     ...parts,
   })
@@ -71,7 +76,10 @@ t.test('other paths are 404, other methods 405', async (t) => {
   for (const path of ['/', '/metrics/', '/constructor']) {
     const stranger = await fetch(url(path))
     t.equal(stranger.status, 404, path)
-    t.strictSame(await stranger.json(), { error: 'not found' })
+    t.strictSame(await stranger.json(), {
+      error: 'not found',
+      remedy: 'There are /metrics, /livez, /startupz, /readyz, /status, /drain.',
+    })
   }
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
     const refused = await fetch(url('/readyz'), { method })

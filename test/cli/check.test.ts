@@ -35,6 +35,8 @@ const NOTES = [
   '  see docs/isolation.md',
 ]
 
+const ENDING = 'ends within 26 s of SIGTERM: keep terminationGracePeriodSeconds above that'
+
 async function fileWith(t: Test, text: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'pgusher-check-'))
   t.teardown(() => rm(folder, { recursive: true }))
@@ -55,6 +57,7 @@ t.test('prints the tenants without secrets', async (t) => {
       ['globex', 'schema', 'guarded', 'db:5432/saas tenant_globex', 'pool', 'transaction'],
       ['initech', 'row', 'guarded', 'db:5432/saas app.tenant_id=42', 'pool', 'transaction'],
       ...NOTES.map((line) => line.split(/ {2,}/)),
+      [ENDING],
       ['configuration ok'],
       [''],
     ],
@@ -89,7 +92,8 @@ tenants:
 t.test('names what the file does not list', async (t) => {
   const file = await fileWith(
     t,
-    `catalog: { postgres: { url: 'postgresql://pgusher:hush@db/control' } }
+    `timeouts: { drainDelayMs: 2500, drainMs: 30000 }
+catalog: { postgres: { url: 'postgresql://pgusher:hush@db/control' } }
 tenants: [{ name: 'eu-*', strategy: database, databaseUrl: 'postgresql://u@eu/{tenant}' }]`,
   )
   const { exitCode, out } = check(['--config', file], {})
@@ -98,6 +102,7 @@ tenants: [{ name: 'eu-*', strategy: database, databaseUrl: 'postgresql://u@eu/{t
     'no tenants in the file',
     'template eu-* makes tenants of such names',
     'more tenants: Postgres at db:5432/control',
+    'ends within 33.5 s of SIGTERM: keep terminationGracePeriodSeconds above that',
     'configuration ok',
     '',
   ])

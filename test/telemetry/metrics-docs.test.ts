@@ -61,6 +61,7 @@ function drivable() {
     entries: 1,
     bytes: 1,
   }))
+  metrics.drained('complete')
   const { poolObserver, sessionObserver, catalogObserver } = metrics
   return { poolObserver, sessionObserver, catalogObserver, text: () => metrics.text() }
 }

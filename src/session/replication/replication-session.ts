@@ -127,10 +127,12 @@ export class ReplicationSession implements OpenSession, CancelTarget {
     }
   }
 
-  /** The proxy shuts down: such a session has no end of its own to wait for. */
+  /** Such a session has no end of its own to wait for. */
   drain(): void {
     this.#sendAway(new ShutdownError())
   }
+
+  leaveIfQuiet(): void {}
 
   /** It can't be moved: where another place, or less of a right, is meant, it ends. */
   follow(route: Route): void {
@@ -256,7 +258,7 @@ export class ReplicationSession implements OpenSession, CancelTarget {
     endSocket(this.#server)
     endClient(this.#client, this.#isSayable(error) ? error : undefined)
     cancelKeys.revoke(this.#cancelId)
-    sessions.remove(this)
+    sessions.remove(this, error)
     replicationGate.leave(tenant)
     tenantGate.leave(tenant)
     observer.closed(tenant, error)
