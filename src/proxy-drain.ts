@@ -109,8 +109,9 @@ export class Drain {
 
   /** Not ready, but open: as long as somebody may still be led here. */
   async #leave(): Promise<void> {
+    const { drainDelayMs } = this.#parts.options()
     this.#state = 'leaving'
-    await this.#wait(new Promise(() => {}), this.#parts.options().drainDelayMs)
+    if (drainDelayMs > 0) await this.#wait(new Promise(() => {}), drainDelayMs)
   }
 
   async #empty(): Promise<void> {

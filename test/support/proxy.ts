@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { stringify } from 'yaml'
+import type { Clock } from '../../src/base/clock.ts'
 import type { Config } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
 import { type RunningProxy, startProxy } from '../../src/proxy.ts'
@@ -45,11 +46,12 @@ export function testConfig(settings: Readonly<Record<string, unknown>>): Config 
 
 export async function startTestProxy(
   settings: Readonly<Record<string, unknown>>,
+  clock?: Clock,
 ): Promise<TestProxy> {
   const lines: string[] = []
   const config = testConfig(settings)
   const destination = { write: (line: string) => void lines.push(line) }
-  const proxy = await startProxy(config, createLogger({ level: 'debug', destination }))
+  const proxy = await startProxy(config, createLogger({ level: 'debug', destination }), clock)
   return {
     ...proxy,
     config,
