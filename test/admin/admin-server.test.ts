@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { AdminListenError } from '../../src/admin/admin-errors.ts'
 import { type AdminServerOptions, startAdminServer } from '../../src/admin/admin-server.ts'
 import { silentLogger } from '../../src/base/logger.ts'
+import { until } from '../support/until.ts'
 
 const HOST = '127.0.0.1'
 
@@ -61,6 +62,109 @@ t.test('/readyz follows the readiness and gives its details', async (t) => {
   const unready = await fetch(url('/readyz'))
   t.equal(unready.status, 503)
   t.strictSame(await unready.json(), { status: 'notReady', draining: true, sessions: 3 })
+})
+
+t.test('/startupz says when the start is over', async (t) => {
+  let isReady = false
+  const { url } = await start(t, {
+    startup: () => ({ isReady, details: { listening: isReady } }),
+    readiness: () => ({ isReady: false, details: {} }),
+  })
+  const before = await fetch(url('/startupz'))
+  t.equal(before.status, 503)
+  t.strictSame(await before.json(), { status: 'starting', listening: false })
+  isReady = true
+  const after = await fetch(url('/startupz'))
+  t.equal(after.status, 200)
+  t.strictSame(await after.json(), { status: 'started', listening: true })
+})
+
+t.test('/status is what there is to tell', async (t) => {
+  const { url } = await start(t, {
+    status: () => ({ version: '1', outcome: undefined, pools: { idle: 2 } }),
+  })
+  const answer = await fetch(url('/status'))
+  t.equal(answer.status, 200)
+  t.strictSame(await answer.json(), { version: '1', pools: { idle: 2 } })
+})
+
+t.test('/drain asks for the token', async (t) => {
+  let begun = 0
+  const drain = async () => {
+    begun += 1
+  }
+  const drainProgress = () => ({ isOver: begun > 0, details: { state: 'drained' } })
+  const { url } = await start(t, { token: () => 'sesame', drain, drainProgress })
+  const post = (authorization?: string) => {
+    const headers = authorization === undefined ? {} : { Authorization: authorization }
+    return fetch(url('/drain'), { method: 'POST', headers })
+  }
+  const wrong = [
+    'Bearer Sesame',
+    'Bearer sesam',
+    'Bearer sesame1',
+    'Bearer',
+    'sesame',
+    'Basic sesame',
+  ]
+  for (const authorization of [undefined, ...wrong]) {
+    const refused = await post(authorization)
+    t.equal(refused.status, 401, authorization ?? 'none')
+    t.equal(refused.headers.get('www-authenticate'), 'Bearer')
+    t.match(await refused.json(), { error: 'wrong or missing token', remedy: /admin\.token/ })
+  }
+  t.equal(begun, 0)
+  const looked = await fetch(url('/drain'))
+  t.equal(looked.status, 405)
+  t.equal(looked.headers.get('allow'), 'POST')
+  await looked.text()
+  t.equal(begun, 0)
+  for (const authorization of ['Bearer sesame', 'bearer  sesame ']) {
+    const answer = await post(authorization)
+    t.equal(answer.status, 200)
+    t.strictSame(await answer.json(), { state: 'drained' })
+  }
+  t.equal(begun, 2)
+})
+
+t.test('/drain where no token is configured', async (t) => {
+  const drain = () => {
+    throw new Error('begun')
+  }
+  const { url } = await start(t, { drain })
+  for (const headers of [{}, { Authorization: 'Bearer ' }, { Authorization: 'Bearer undefined' }]) {
+    const refused = await fetch(url('/drain'), { method: 'POST', headers })
+    t.equal(refused.status, 403)
+    t.match(await refused.json(), { error: 'no token is configured', remedy: /admin\.tokenFile/ })
+  }
+})
+
+t.test('/drain tells at once where it stands, or waits for the end', async (t) => {
+  let isOver = false
+  let finish = () => {}
+  let asked = 0
+  const over = new Promise<void>((resolve) => {
+    finish = resolve
+  })
+  const { url } = await start(t, {
+    token: () => 'sesame',
+    drain() {
+      asked += 1
+      return over
+    },
+    drainProgress: () => ({ isOver, details: { state: isOver ? 'drained' : 'draining' } }),
+  })
+  const options = { method: 'POST', headers: { Authorization: 'Bearer sesame' } }
+  const first = await fetch(url('/drain'), options)
+  t.equal(first.status, 202)
+  t.strictSame(await first.json(), { state: 'draining' })
+  const waiting = fetch(url('/drain?wait'), options)
+  await until(() => asked === 2)
+  isOver = true
+  finish()
+  const last = await waiting
+  t.equal(last.status, 200)
+  t.strictSame(await last.json(), { state: 'drained' })
 })
 
 t.test('HEAD is GET without the body', async (t) => {
