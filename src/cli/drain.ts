@@ -51,11 +51,16 @@ export async function runDrain(args: readonly string[], io: CommandIo): Promise<
 /** @throws AdminRequestError - the proxy does not answer, or is not drained in time. */
 async function drain(place: Parameters<typeof postAdmin>[0], limitMs: number): Promise<string> {
   const signal = AbortSignal.timeout(limitMs)
-  for (;;) {
-    const { status, body } = await postAdmin(place, '/drain?wait', signal)
-    if (status === 200) return outcomeIn(body)
-    if (status === 202) continue
-    throw new AdminRequestError(`${place.host}:${place.port} answers ${status}: ${body.trim()}`)
+  const port = `${place.host}:${place.port}`
+  try {
+    for (;;) {
+      const { status, body } = await postAdmin(place, '/drain?wait', signal)
+      if (status === 200) return outcomeIn(body)
+      if (status !== 202) throw new AdminRequestError(`${port} answers ${status}: ${body.trim()}`)
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+    throw new AdminRequestError(`${port} tells of no end within ${limitMs} ms`, { cause: error })
   }
 }
 
