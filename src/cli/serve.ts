@@ -25,21 +25,24 @@ export async function serve(
     return reportFailure(error, io)
   }
   const logger = createLogger({ level: config.log.level })
-  let proxy: RunningProxy
+  const { interrupted, obey } = awaitEnd(signals, logger)
+  let proxy: RunningProxy | undefined
   try {
-    proxy = await startProxy(config, logger)
+    proxy = await Promise.race([startProxy(config, logger), interrupted])
   } catch (error) {
     if (!(error instanceof ProxyError)) throw error
     logger.error('start failed', { code: error.code, detail: error.message })
     return ExitCode.failure
   }
+  if (proxy === undefined) return ExitCode.ok
   logger.info('serving', {
     address: `${config.listen.host}:${proxy.port}`,
     admin: `http://${config.admin.host}:${proxy.adminPort}`,
     tenants: config.records.tenants.length,
   })
-  signals.on('SIGHUP', () => reload(proxy, sources, logger))
-  obey(proxy, signals, logger)
+  const started = proxy
+  signals.on('SIGHUP', () => reload(started, sources, logger))
+  obey(proxy)
   const outcome = await proxy.ended
   return outcome === 'killed' ? ExitCode.failure : ExitCode.ok
 }
@@ -58,17 +61,37 @@ function reload(
   }
 }
 
+interface End {
+  /** Resolves when the process is to end before it serves. */
+  readonly interrupted: Promise<undefined>
+  /** From now on it is this proxy that ends. */
+  obey(proxy: RunningProxy): void
+}
+
 /**
  * The first SIGTERM or SIGINT lets transactions finish, or waits for the drain that somebody began
- * otherwise; a second one ends at once.
+ * otherwise; a second one ends at once. They are heard from the start: as the first process of a
+ * container it would not even die of them.
  */
-function obey(proxy: RunningProxy, signals: SignalSource, logger: LeveledLogger): void {
+function awaitEnd(signals: SignalSource, logger: LeveledLogger): End {
+  let serving: RunningProxy | undefined
   let isTold = false
+  let interrupt = () => {}
+  const interrupted = new Promise<undefined>((resolve) => {
+    interrupt = () => resolve(undefined)
+  })
   const told = (signal: 'SIGTERM' | 'SIGINT') => {
-    if (isTold) logger.warn('ended at once', { signal })
-    proxy.shutdown(isTold ? 'now' : 'drain', signal)
+    if (serving === undefined || isTold) logger.warn('ended at once', { signal })
+    serving?.shutdown(isTold ? 'now' : 'drain', signal)
+    interrupt()
     isTold = true
   }
   signals.on('SIGTERM', () => told('SIGTERM'))
   signals.on('SIGINT', () => told('SIGINT'))
+  return {
+    interrupted,
+    obey(proxy) {
+      serving = proxy
+    },
+  }
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -229,4 +231,27 @@ t.test('beside an application that leaves its pool open', async (t) => {
   t.strictSame(told, ['57P01', '57P01', '57P01'])
   t.match(lines(served, 'drained'), [{ outcome: 'complete', sentAway: 3, forced: 0 }])
   await application.end()
+})
+
+t.test('a signal before it serves', async (t) => {
+  // A catalog that accepts and says nothing: the start lasts.
+  const silent = createServer()
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.teardown(() => void silent.close())
+  const { port } = silent.address() as AddressInfo
+  const postgres = {
+    url: `postgresql://u:p@127.0.0.1:${port}/d?sslmode=disable`,
+    timeoutMs: 60_000,
+  }
+  const served = await serve(
+    t,
+    await servedSettings(saasSettings(server), { catalog: { postgres } }),
+  )
+  const [asking] = (await once(silent, 'connection')) as [Socket]
+  served.child.kill('SIGTERM')
+  t.equal(await served.exited, 0)
+  t.match(lines(served, 'ended at once'), [{ signal: 'SIGTERM' }])
+  t.equal(lines(served, 'serving').length, 0)
+  asking.destroy()
 })
