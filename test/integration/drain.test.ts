@@ -59,6 +59,8 @@ for (const mode of ['transaction', 'session'] as const) {
     const quiet = await logIn(proxy, 'acme')
     const pinned = await logIn(proxy, 'globex')
     await pinned.ask(query('LISTEN news'))
+    // The server is asked what that left, behind the answer.
+    await until(() => proxy.views.sessions().every(({ state }) => state !== 'asking'))
     clock.advance(QUIET_MS)
     const answered = await logIn(proxy, 'hooli')
     await answered.ask(query('SELECT 1'))
