@@ -274,7 +274,6 @@ export class Session implements Waiter, OpenSession {
     const { id, tenant, login } = this
     const lease = this.#lease
     const { meter, keeper, requests } = this.#tenure
-    const { nowMs } = this.#parts.clock
     return {
       ...{ id, tenant, login },
       ...socketView(this.#socket),
@@ -284,7 +283,7 @@ export class Session implements Waiter, OpenSession {
       state: this.#state.kind,
       isInTransaction: lease !== undefined && lease.server.transactionStatus !== 'idle',
       pins: keeper.pins,
-      ageMs: nowMs() - this.#startedMs,
+      ageMs: this.#parts.clock.nowMs() - this.#startedMs,
       requestAgeMs: meter.requestAgeMs,
       waitMs: meter.waitMs,
       serverId: lease?.server.id,
