@@ -359,6 +359,7 @@ export class Session implements Waiter, OpenSession {
         return
       case 'wait':
         this.#move(resting(lease, step.held))
+        if (step.held === undefined) this.#leaveIfDue()
         return
       default:
         this.#close({ reason: 'clientGone' })
@@ -622,13 +623,16 @@ export class Session implements Waiter, OpenSession {
 
   /** It has been answered in the server's place, and may be wanted elsewhere by now. */
   #goOn(held: Buffer): void {
-    const end = this.#departure.betweenTransactions(isHolding(this.#state))
-    if (end !== undefined) {
-      this.#close(end)
-      return
-    }
+    if (this.#leaveIfDue()) return
     this.#readOn()
     if (held.length > 0) this.#received(held)
+  }
+
+  /** Between two requests. Returns whether it had to go. */
+  #leaveIfDue(): boolean {
+    const end = this.#departure.betweenTransactions(isHolding(this.#state))
+    if (end !== undefined) this.#close(end)
+    return end !== undefined
   }
 
   /** While requests wait, no more of them are taken in. */
@@ -660,8 +664,7 @@ export class Session implements Waiter, OpenSession {
     this.#deadline.set(this.#timeouts.idleClientMs)
     this.#socket.write(answer)
     this.#socket.resume()
-    const end = this.#departure.betweenTransactions(false)
-    if (end !== undefined) this.#close(end)
+    this.#leaveIfDue()
   }
 
   /** What its server connection is being asked will be known in a moment: it is not lost for that. */

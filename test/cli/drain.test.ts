@@ -87,6 +87,8 @@ t.test('waits until the drain is over, and the process lives on until SIGTERM', 
   t.equal((await fetch(`http://127.0.0.1:${adminPort}/livez`)).status, 200)
   t.equal(await readMetric(adminPort, 'pgusher_drains_total', { outcome: 'complete' }), 1)
   t.equal(await readMetric(adminPort, 'pgusher_draining'), 1)
+  served.child.kill('SIGHUP')
+  await until(() => lines(served, 'configuration reloaded').length === 1)
   t.equal(served.child.exitCode, null)
   served.child.kill('SIGTERM')
   t.equal(await served.exited, 0)

@@ -112,6 +112,17 @@ t.test('a request of which half has come', async (t) => {
   t.equal(await drained, true)
 })
 
+t.test('a request that the proxy answers itself', async (t) => {
+  const { proxy } = await start(t)
+  const client = await logIn(proxy, 'globex')
+  client.send(query('SHOW pgusher.tenant'))
+  const drained = proxy.drain()
+  const frames = await client.toEnd()
+  t.strictSame(rows(frames), ['globex'])
+  t.strictSame(sqlStates(frames), ['57P01'])
+  t.equal(await drained, true)
+})
+
 t.test('what comes behind 57P01 is not done', async (t) => {
   const { proxy, clock } = await start(t)
   const client = await logIn(proxy, 'hooli')

@@ -30,6 +30,18 @@ t.test('moves later without a new timer', async (t) => {
   t.strictSame(fired, [49 * 30 + 100])
 })
 
+t.test('says how long ago it was set', async (t) => {
+  const { clock, deadline } = rig()
+  clock.advance(30)
+  t.equal(deadline.ageMs, 30, 'or made')
+  for (const limitMs of [0, 100]) {
+    deadline.set(limitMs)
+    t.equal(deadline.ageMs, 0)
+    clock.advance(40)
+    t.equal(deadline.ageMs, 40)
+  }
+})
+
 t.test('moves earlier', async (t) => {
   const { clock, fired, deadline } = rig()
   deadline.set(10_000)
