@@ -6,6 +6,9 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import pg from 'pg'
 import t, { type Test } from 'tap'
+import { stringify } from 'yaml'
+import { startAdminServer } from '../../src/admin/admin-server.ts'
+import { silentLogger } from '../../src/base/logger.ts'
 import { runDrain } from '../../src/cli/drain.ts'
 import { probePort } from '../support/postgres-cluster.ts'
 import { PASSWORD, readMetric } from '../support/proxy.ts'
@@ -155,6 +158,34 @@ t.test('a token that is set, over an address that means all', async (t) => {
   const { exitCode, out } = await drain('--config', served.file)
   t.equal(out, 'drained: complete\n')
   t.equal(exitCode, 0)
+})
+
+t.test('a proxy that takes longer than it holds an answer back', async (t) => {
+  let asked = 0
+  const admin = await startAdminServer({
+    host: '127.0.0.1',
+    port: 0,
+    metrics: { contentType: 'text/plain', text: async () => '' },
+    token: () => 'sesame',
+    startup: () => ({ isReady: true, details: {} }),
+    readiness: () => ({ isReady: false, details: {} }),
+    status: () => ({}),
+    async drain() {
+      asked += 1
+    },
+    drainProgress: () => ({ isOver: asked === 3, details: { outcome: 'complete' } }),
+    logger: silentLogger,
+  })
+  t.teardown(() => admin.close())
+  const folder = await mkdtemp(join(tmpdir(), 'pgusher-drain-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'pgusher.yaml')
+  const place = { host: '127.0.0.1', port: admin.port, token: 'sesame' }
+  await writeFile(file, stringify(await servedSettings(saasSettings(server), { admin: place })))
+  const { exitCode, out } = await drain('--config', file)
+  t.equal(out, 'drained: complete\n')
+  t.equal(exitCode, 0)
+  t.equal(asked, 3)
 })
 
 t.test('a proxy that does not take it', async (t) => {
