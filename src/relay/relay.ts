@@ -14,6 +14,9 @@ const JOIN_BYTES = 16_384
 export interface RelayClient {
   /** @returns false when the client takes no more for now; `Relay.clientDrained` follows. */
   write(bytes: Buffer): boolean
+  /** What is written from `cork` to `uncork`, or to the end, leaves in one write. */
+  cork(): void
+  uncork(): void
   /** Stops and starts reading its requests. */
   pause(): void
   resume(): void
@@ -81,6 +84,7 @@ export class Relay implements ReplySink {
   #told: ReadonlyMap<string, string>
   #receivedBytes = 0
   #sentBytes = 0
+  #isGathering = false
 
   constructor({ client, requests, listener, parameters }: RelayParts) {
     this.#client = client
@@ -197,6 +201,11 @@ export class Relay implements ReplySink {
     this.#client.resume()
   }
 
+  /** From now on, what is said right behind a reply leaves in the same write. */
+  gather(): void {
+    this.#isGathering = true
+  }
+
   /** The client reads again. */
   clientDrained(): void {
     if (this.#turn.kind !== 'none') this.#turn.server.resume()
@@ -204,6 +213,7 @@ export class Relay implements ReplySink {
 
   replyBytes(bytes: Buffer): void {
     this.#sentBytes += bytes.length
+    if (this.#isGathering) corkForNow(this.#client)
     if (!this.#client.write(bytes) && this.#turn.kind !== 'none') this.#turn.server.pause()
   }
 
@@ -291,6 +301,11 @@ export class Relay implements ReplySink {
   #write(server: ServerConnection, pieces: readonly Buffer[]): void {
     if (!writePieces(server, pieces)) this.#client.pause()
   }
+}
+
+function corkForNow(client: RelayClient): void {
+  client.cork()
+  process.nextTick(() => client.uncork())
 }
 
 function writePieces(server: ServerConnection, pieces: readonly Buffer[]): boolean {

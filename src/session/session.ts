@@ -226,6 +226,8 @@ export class Session implements Waiter, OpenSession {
 
   drain(): void {
     this.#departure.drain()
+    // Whoever reads the last word with its answer does not ask again in between.
+    this.#relay.gather()
   }
 
   leaveIfQuiet(quietMs: number): void {

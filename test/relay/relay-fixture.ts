@@ -33,6 +33,8 @@ export class RelayRig {
   error: ProxyError | undefined
   facts: SessionFacts | undefined
   isPaused = false
+  /** Corks of the client's side that are still in. */
+  corks = 0
   isWelcome = true
   guard: TenantVoice['guard']
   readonly requests: RequestStream
@@ -54,6 +56,12 @@ export class RelayRig {
       write: (bytes: Buffer) => {
         this.out.push(bytes)
         return this.isWelcome
+      },
+      cork: () => {
+        this.corks += 1
+      },
+      uncork: () => {
+        this.corks -= 1
       },
       pause: () => {
         this.isPaused = true

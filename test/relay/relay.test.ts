@@ -28,6 +28,23 @@ t.test('a link travels in the same write as the first request', async (t) => {
   t.strictSame(rig.turns, ['settled'])
 })
 
+t.test('what is said behind a reply leaves with it, once that is wanted', async (t) => {
+  const { server, connection } = freshServer()
+  const rig = new RelayRig()
+  rig.begin(connection, ASK)
+  server.say(ANSWER)
+  t.equal(rig.corks, 0)
+  rig.relay.end()
+  rig.relay.gather()
+  rig.begin(connection, ASK)
+  server.say(ANSWER)
+  t.strictSame(rig.turns, ['settled', 'settled'])
+  t.equal(rig.corks, 1, 'whoever hears of the end can add to it')
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  t.equal(rig.corks, 0)
+  t.strictSame(rig.takeOut(), Buffer.concat([ANSWER, ANSWER]))
+})
+
 t.test('later requests wait for the link', async (t) => {
   const { server, connection } = freshServer()
   const rig = new RelayRig()
