@@ -5,10 +5,12 @@ import t from 'tap'
 import { silentLogger } from '../../src/base/logger.ts'
 import type { Resolution } from '../../src/catalog/catalog.ts'
 import type { Route } from '../../src/catalog/route.ts'
+import { Pauses } from '../../src/limits/pauses.ts'
 import { TenantGate } from '../../src/limits/tenant-gate.ts'
 import { Lease } from '../../src/pool/lease.ts'
 import type { Admission } from '../../src/session/admission.ts'
 import { Session } from '../../src/session/session.ts'
+import type { TenantObserver } from '../../src/session/session-observer.ts'
 import type { SessionParts } from '../../src/session/session-parts.ts'
 import { Sessions } from '../../src/session/sessions.ts'
 import { buildLink } from '../../src/tenancy/link.ts'
@@ -23,6 +25,14 @@ import { FakeServer } from '../support/fake-server.ts'
 const KEPT: Route = { ...ROUTE, pool: { ...ROUTE.pool, mode: 'session' } }
 const GLOBEX: Route = { ...KEPT, tenant: 'globex' as TenantName }
 const NOTIFICATION = message(BackendCode.notificationResponse, Buffer.alloc(40))
+
+const UNOBSERVED: TenantObserver = {
+  requestEnded() {},
+  transactionEnded() {},
+  checkedOut() {},
+  leaseEnded() {},
+  errorReported() {},
+}
 
 /** A client's end without a network. */
 class FakeClient extends Duplex {
@@ -60,11 +70,13 @@ function begin() {
     pools: { leave() {} },
     cancelKeys: { revoke() {} },
     tenantGate: gate,
+    pauses: new Pauses(),
     sessions: new Sessions(),
     follower: { changes: 0, admitted() {} },
     observer: {
       closed: (_tenant: string, error?: { code: string }) => closed.push(error?.code),
       tenantSwitched() {},
+      tenant: () => UNOBSERVED,
     },
     logger: silentLogger,
     clock: new FakeClock(),
