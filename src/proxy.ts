@@ -30,6 +30,7 @@ import type { SessionParts } from './session/session-parts.ts'
 import { Sessions } from './session/sessions.ts'
 import type { LeveledLogger } from './telemetry/logger.ts'
 import { Metrics } from './telemetry/metrics.ts'
+import { logPools } from './telemetry/pool-log.ts'
 import { TenantTokenSigner } from './tenancy/tenant-token.ts'
 
 /** How often idle and old server connections are looked for, in ms. */
@@ -183,18 +184,10 @@ interface PoolSurroundings {
   readonly clock: Clock
 }
 
-/** Whoever leaves its place is counted, and told to the operator, who has to find the cause. */
 function buildPools({ metrics, logger, clock }: PoolSurroundings, config: () => Config): Pools {
-  const { poolObserver } = metrics
   return new Pools({
     options: () => poolOptions(config()),
-    observer: {
-      ...poolObserver,
-      violated(tenant, kind) {
-        poolObserver.violated(tenant, kind)
-        logger.error('tenant left its place', { tenant, kind, code: 'ISOLATION_VIOLATED' })
-      },
-    },
+    observer: logPools(metrics.poolObserver, logger),
     signer: currentSigner(config),
     clock,
   })

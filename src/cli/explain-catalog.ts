@@ -119,6 +119,7 @@ class Journal {
     info() {},
     warn: (event, fields) => this.#told(event, fields),
     error: (event, fields) => this.#told(event, fields),
+    isDebugging: () => false,
   }
 
   asked(

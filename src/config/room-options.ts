@@ -45,6 +45,7 @@ export function sessionOptions(config: Config): SessionOptions {
     cancelMs: timeouts.cancelMs,
     changeGraceMs: timeouts.changeGraceMs,
     requestBytes: limits.requestBytes,
+    logsSql: config.log.sql,
   }
 }
 

@@ -202,6 +202,7 @@ export class RequestStream implements FrameVisitor {
       this.#frames.insert(this.#following)
       this.#following = undefined
     }
+    this.#voice.journal?.note(frame)
     const { code } = frame
     const passage = this.#passage as Passage
     const { server } = passage

@@ -304,6 +304,7 @@ export class StatementNames {
   #note(bound: Bound | undefined, server: ServerConnection): void {
     if (bound === undefined) return
     const { tail, effects } = bound
+    this.#voice.journal?.bound(tail)
     this.#watch.noteBound(tail)
     if (effects === undefined) return
     this.#watch.note(effects)

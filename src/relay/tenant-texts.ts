@@ -12,6 +12,7 @@ import { query } from '../wire/frontend-messages.ts'
 import { FrontendCode } from '../wire/message-codes.ts'
 import { dialectOf, type EffectsPolicy } from './effects-watch.ts'
 import type { Passage } from './statement-frames.ts'
+import type { StatementJournal } from './statement-journal.ts'
 
 /** No SQL: the server answers with a syntax error, which the client's refusal replaces. */
 export const REFUSED_TEXT = 'REFUSED BY PGUSHER'
@@ -34,6 +35,8 @@ export interface TenantVoice {
    * lets it pass. Without the function no text does.
    */
   readonly guard: EffectsPolicy['refusal'] | undefined
+  /** Where texts are kept for the log. */
+  readonly journal?: StatementJournal | undefined
 }
 
 /** A frame that goes in place of another. */

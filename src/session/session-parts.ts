@@ -35,6 +35,8 @@ export interface SessionOptions {
   readonly changeGraceMs: number
   /** Most bytes of an unfinished request that are held without a server connection. */
   readonly requestBytes: number
+  /** Lines of the log about a statement show its text. */
+  readonly logsSql: boolean
 }
 
 /** What sessions share. */

@@ -14,6 +14,7 @@ import { cancelAnswer } from './cancel-answer.ts'
 import { type ClientStep, idleStep, keptStep } from './client-step.ts'
 import { Deadline } from './deadline.ts'
 import { endClient } from './end-client.ts'
+import { weightOf } from './error-weight.ts'
 import type { Credential } from './follow/credential.ts'
 import { Departure, type SessionEnd } from './follow/departure.ts'
 import type { Parting } from './follow/parting.ts'
@@ -26,6 +27,7 @@ import {
   SessionMovedError,
   ShutdownError,
 } from './session-errors.ts'
+import type { SessionLog } from './session-log.ts'
 import type { SessionParts } from './session-parts.ts'
 import { CLOSED, IDLE, isHolding, move, resting, type SessionState } from './session-state.ts'
 import type { SessionView } from './session-view.ts'
@@ -218,7 +220,7 @@ export class Session implements Waiter, OpenSession {
     try {
       await this.#cancels.send(state.lease.server, this.#admission)
     } catch (error) {
-      this.#warn('cancel not forwarded', String(error))
+      this.#log.tell('warn', 'cancel not forwarded', { detail: String(error) })
     } finally {
       this.#askWhenSafe()
     }
@@ -482,6 +484,7 @@ export class Session implements Waiter, OpenSession {
     else if (this.#state.kind === 'asking') this.#move({ kind: 'active', lease })
     for (const reason of this.#keeper.takeNewPins()) {
       this.#parts.observer.pinned(this.tenant, reason)
+      if (this.#log.isDebugging) this.#log.tellOfStatement('debug', 'session pinned', { reason })
     }
   }
 
@@ -613,7 +616,12 @@ export class Session implements Waiter, OpenSession {
       this.#close({ error: new TenantSwitchFailedError(error), reason: 'busy' })
       return
     }
-    this.#warn('tenant not switched', error.message, error.code)
+    const { code, message: detail } = error
+    this.#log.tell(weightOf(error), 'tenant not switched', {
+      to: request.command.tenant,
+      code,
+      detail,
+    })
     const { lease } = state
     this.#move(resting(lease))
     this.#answer(refusalAnswer(request, error))
@@ -713,7 +721,8 @@ export class Session implements Waiter, OpenSession {
     if (overdue.kind !== 'query') return
     // The server is asked to give the query up, so that the client keeps its session.
     this.#isOverdue = true
-    this.#warn('query timeout', `ran for ${this.#timeouts.queryMs} ms`)
+    const { queryMs } = this.#timeouts
+    this.#log.tellOfStatement('warn', 'query timeout', { code: 'QUERY_TIMEOUT', queryMs })
     void this.cancel()
     this.#deadline.set(this.#admission.options.cancelMs)
   }
@@ -738,7 +747,7 @@ export class Session implements Waiter, OpenSession {
 
   #say(error: ProxyError | undefined, isMidMessage: boolean): void {
     const isSayable = error instanceof ServerLostError ? error.isReportable : !isMidMessage
-    if (error !== undefined) this.#warn('session ended', error.message, error.code)
+    this.#log.ended(error)
     endClient(this.#socket, isSayable ? error : undefined)
   }
 
@@ -750,9 +759,8 @@ export class Session implements Waiter, OpenSession {
     return this.#tenure.keeper
   }
 
-  #warn(message: string, detail: string, code?: string): void {
-    const { tenant, login } = this
-    this.#parts.logger.warn(message, { session: this.id, tenant, login, detail, code })
+  get #log(): SessionLog {
+    return this.#tenure.log
   }
 
   #move(next: SessionState): void {

@@ -4,10 +4,13 @@ import type { Lease } from '../pool/lease.ts'
 import type { CloseReason } from '../pool/pool-observer.ts'
 import { Relay, type RelayListener } from '../relay/relay.ts'
 import { RequestStream } from '../relay/request-stream.ts'
+import { StatementJournal } from '../relay/statement-journal.ts'
 import type { StatementTable } from '../relay/statement-table.ts'
 import { type Admission, roaming } from './admission.ts'
 import { errorAnswer } from './error-answer.ts'
 import { Residence } from './follow/residence.ts'
+import { LoggedWork } from './logged-work.ts'
+import { SessionLog } from './session-log.ts'
 import type { SessionParts } from './session-parts.ts'
 import { StateKeeper, type TurnOutcome } from './state-keeper.ts'
 import { StatementGuard } from './statement-guard.ts'
@@ -32,6 +35,7 @@ export class Tenure {
   readonly keeper: StateKeeper
   readonly own: OwnRequests
   readonly meter: WorkMeter
+  readonly log: SessionLog
   readonly #statementTable: StatementTable
 
   constructor({ socket, listener }: TenureClient, admission: Admission, parts: SessionParts) {
@@ -40,18 +44,22 @@ export class Tenure {
     this.#statementTable = parts.statementTable
     const roams = roaming(admission, parts.statementTable)
     this.residence = new Residence(admission, parts)
-    const guard = new StatementGuard(() => this.admission, parts)
+    const journal = admission.options.logsSql ? new StatementJournal() : undefined
+    this.log = new SessionLog(admission, parts.logger, journal)
+    const guard = new StatementGuard(() => this.admission, parts, this.log)
     // In session mode it can't become needed: the client stays where it is.
     const isGuarded = roams !== undefined || guard.isNeeded
     this.requests = new RequestStream(roams, {
       tenant,
       refusal: misplaced,
       guard: isGuarded ? (effects) => guard.refusal(effects) : undefined,
+      journal,
     })
     this.relay = new Relay({ client: socket, requests: this.requests, listener, parameters })
     this.keeper = new StateKeeper(admission)
     this.own = new OwnRequests(tenant)
-    this.meter = new WorkMeter(parts.observer.tenant(tenant), parts.clock, this.relay)
+    const work = new LoggedWork(parts.observer.tenant(tenant), this.log)
+    this.meter = new WorkMeter(work, parts.clock, this.relay)
   }
 
   get admission(): Admission {

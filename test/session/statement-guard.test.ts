@@ -1,6 +1,7 @@
 import t from 'tap'
 import { type LogFields, silentLogger } from '../../src/base/logger.ts'
 import type { Admission } from '../../src/session/admission.ts'
+import { SessionLog } from '../../src/session/session-log.ts'
 import type { SessionObserver } from '../../src/session/session-observer.ts'
 import { StatementGuard } from '../../src/session/statement-guard.ts'
 import { scanStatements } from '../../src/sql/scan/statement-scan.ts'
@@ -23,8 +24,9 @@ function rig(level: IsolationLevel) {
     ...silentLogger,
     warn: (_event: string, fields: LogFields = {}) => void logged.push(fields),
   }
-  const parts = { observer: observer as unknown as SessionObserver, logger }
-  const guard = new StatementGuard(() => client.admission, parts)
+  const parts = { observer: observer as unknown as SessionObserver }
+  const log = new SessionLog(client.admission, logger, undefined)
+  const guard = new StatementGuard(() => client.admission, parts, log)
   return { client, guard, told, logged }
 }
 

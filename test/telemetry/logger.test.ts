@@ -1,7 +1,9 @@
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { createLogger, type LogLevel } from '../../src/telemetry/logger.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import type { LogLevel } from '../../src/telemetry/tenant-log-levels.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 
 function loggerInto(lines: string[], level: LogLevel) {
   return createLogger({ level, destination: { write: (line) => lines.push(line) } })
@@ -49,7 +51,7 @@ for (const level of ['debug', 'info', 'warn', 'error', 'silent'] as const) {
     later.setLevel(level)
     for (const logger of [loggerInto(lines, level), later]) {
       lines.length = 0
-      for (const weight of WEIGHTS) logger[weight]('tick')
+      for (const weight of WEIGHTS) logger[weight]('redis up')
       t.strictSame(
         lines.map((line) => JSON.parse(line).level),
         WRITTEN[level],
@@ -61,7 +63,54 @@ for (const level of ['debug', 'info', 'warn', 'error', 'silent'] as const) {
 t.test('a line to a file descriptor is there when the call returns', async (t) => {
   const file = join(t.testdir(), 'log')
   const destination = openSync(file, 'w')
-  createLogger({ level: 'info', destination }).info('stopped')
-  t.equal(JSON.parse(readFileSync(file, 'utf8')).event, 'stopped')
+  createLogger({ level: 'info', destination }).info('drained')
+  t.equal(JSON.parse(readFileSync(file, 'utf8')).event, 'drained')
   closeSync(destination)
+})
+
+t.test('a level of one tenant takes the place of the common one, for that tenant', async (t) => {
+  const lines: string[] = []
+  const clock = new FakeClock()
+  const destination = { write: (line: string) => void lines.push(line) }
+  const logger = createLogger({ level: 'info', destination, clock })
+  const said = () => lines.splice(0).map((line) => JSON.parse(line).event)
+  const sayAll = () => {
+    logger.debug('session opened', { tenant: 'acme' })
+    logger.warn('query timeout', { tenant: 'acme' })
+    logger.debug('session closed', { tenant: 'globex' })
+    logger.debug('server connection opened')
+    return said()
+  }
+  t.strictSame(sayAll(), ['query timeout'])
+  t.equal(logger.isDebugging('acme'), false)
+
+  logger.tenantLevels.set('acme', 'debug', 1000)
+  t.strictSame(said(), ['tenant log level set'])
+  t.equal(logger.isDebugging('acme'), true)
+  t.equal(logger.isDebugging('globex'), false)
+  t.strictSame(sayAll(), ['session opened', 'query timeout'])
+
+  logger.tenantLevels.set('acme', 'error', 1000)
+  t.strictSame(said(), ['tenant log level set'])
+  t.strictSame(sayAll(), [], 'a noisy tenant can be made quiet')
+
+  clock.advance(1000)
+  t.strictSame(said(), ['tenant log level ended'])
+  t.strictSame(sayAll(), ['query timeout'])
+  t.equal(clock.pending, 0)
+})
+
+t.test('the common level may change meanwhile', async (t) => {
+  const lines: string[] = []
+  const logger = loggerInto(lines, 'debug')
+  logger.tenantLevels.set('acme', 'warn')
+  t.equal(logger.isDebugging('acme'), false)
+  t.equal(logger.isDebugging('globex'), true)
+  logger.setLevel('error')
+  t.equal(logger.isDebugging('globex'), false)
+  lines.length = 0
+  logger.warn('session ended', { tenant: 'acme' })
+  logger.warn('session ended', { tenant: 'globex' })
+  t.equal(lines.length, 1)
+  t.match(JSON.parse(lines.join('')), { tenant: 'acme' })
 })

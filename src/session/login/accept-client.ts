@@ -6,6 +6,7 @@ import type { Pool } from '../../pool/pool.ts'
 import { CERTIFICATE_SOURCE } from '../../tenancy/tag.ts'
 import { authenticationOk } from '../../wire/backend-messages.ts'
 import { endClient } from '../end-client.ts'
+import { weightOf } from '../error-weight.ts'
 import { startReplication } from '../replication/replication.ts'
 import { Session } from '../session.ts'
 import {
@@ -17,7 +18,7 @@ import {
   TlsHandshakeError,
 } from '../session-errors.ts'
 import type { SessionOptions, SessionParts } from '../session-parts.ts'
-import { type Admitted, admit } from './admit.ts'
+import { type Admitted, admit, hearClaim } from './admit.ts'
 import { ClientChannel } from './client-channel.ts'
 import { readFirstRequest } from './first-request.ts'
 import { greeting } from './greeting.ts'
@@ -33,9 +34,16 @@ export interface Entrance {
 
 let lastSessionId = 0
 
+/** Who a client says it is, noted for the log as it becomes known. Nothing of it is proven. */
+interface Claimant {
+  login: string | undefined
+  tenant: string | undefined
+}
+
 /** A login under way. */
 interface Arrival {
   readonly id: number
+  readonly claimant: Claimant
   readonly channel: ClientChannel
   readonly entrance: Entrance
   readonly options: SessionOptions
@@ -63,26 +71,30 @@ export async function acceptClient(
   )
   const channel = new ClientChannel(socket, { isUnix: entrance.isUnix, signal })
   const acceptedMs = parts.clock.nowMs()
+  const claimant: Claimant = { login: undefined, tenant: undefined }
   try {
-    await letIn({ id, channel, entrance, options, signal, acceptedMs }, parts)
+    await letIn({ id, claimant, channel, entrance, options, signal, acceptedMs }, parts)
   } catch (error) {
-    sendAway({ id, channel }, error, parts)
+    sendAway({ id, claimant, channel }, error, parts)
   } finally {
     timer.cancel()
   }
 }
 
 async function letIn(arrival: Arrival, parts: SessionParts): Promise<void> {
-  const { channel, entrance, options, signal } = arrival
+  const { claimant, channel, entrance, options, signal } = arrival
   const packet = await readFirstRequest(channel, options.tls)
   if (packet.kind === 'cancel') {
     await cancel(packet, parts)
     endClient(channel.socket, undefined)
     return
   }
+  claimant.login = packet.parameters.get('user')
   if (entrance.refusal !== undefined) throw entrance.refusal
   if (parts.sessions.isDraining) throw new ShutdownError()
-  const admitted = await admit({ channel, packet, options, signal }, parts)
+  const claim = hearClaim(packet, channel, options)
+  Object.assign(claimant, { login: claim.login, tenant: claim.tenant })
+  const admitted = await admit({ channel, claim, options, signal }, parts)
   const { tenant, maxClients } = admitted.route
   if (!parts.tenantGate.tryEnter(tenant, maxClients)) throw new TenantFullError(tenant, maxClients)
   const mode = admitted.claim.replication
@@ -142,32 +154,43 @@ function startSession(arrival: Arrival, login: Login, parts: SessionParts): void
   const key = parts.cancelKeys.issue(session, { keyBytes, processId })
   socket.write(greeting({ parameters: login.parameters, key, notices }))
   parts.observer.opened(route.tenant, parts.clock.nowMs() - acceptedMs)
-  parts.logger.debug('session opened', { session: id, tenant: route.tenant, login: route.login })
+  logOpened(arrival, login, parts)
   session.start(key.id, channel.release())
 }
 
+function logOpened({ id, channel, acceptedMs }: Arrival, login: Login, parts: SessionParts): void {
+  const { tenant, login: user, tenancy, pool } = login.route
+  if (!parts.logger.isDebugging(tenant)) return
+  parts.logger.debug('session opened', {
+    session: id,
+    tenant,
+    login: user,
+    client: channel.address,
+    application: login.claim.settings.find(({ name }) => name === 'application_name')?.value,
+    encrypted: channel.isEncrypted,
+    strategy: tenancy.strategy,
+    mode: pool.mode,
+    loginMs: Math.round(parts.clock.nowMs() - acceptedMs),
+  })
+}
+
 function sendAway(
-  { id, channel }: Pick<Arrival, 'id' | 'channel'>,
+  { id, claimant, channel }: Pick<Arrival, 'id' | 'claimant' | 'channel'>,
   thrown: unknown,
   { observer, logger }: SessionParts,
 ): void {
   const error = foreseen(thrown)
   channel.release()
   observer.refused(error)
+  const who = { session: id, ...claimant, client: channel.address }
   if (error instanceof ClientGoneError) {
-    logger.debug('client left before its login', { session: id, client: channel.address })
+    logger.debug('client left before its login', who)
     channel.socket.destroy()
     return
   }
   const reason = error instanceof AuthenticationFailedError ? error.reason : undefined
-  logger.warn('session refused', {
-    session: id,
-    client: channel.address,
-    code: error.code,
-    sqlState: error.sqlState,
-    detail: error.message,
-    reason,
-  })
+  const { code, sqlState, message: detail } = error
+  logger[weightOf(error)]('session refused', { ...who, code, sqlState, detail, reason })
   // Postgres, too, looks at settings when it knows whose they are.
   if (error instanceof ClientSettingError) channel.send(authenticationOk())
   if (error instanceof TlsHandshakeError) channel.socket.destroy()

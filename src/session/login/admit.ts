@@ -28,24 +28,36 @@ export interface Admitted {
 /** A client that asks to come in, and what decides it. */
 export interface Applicant {
   readonly channel: ClientChannel
-  readonly packet: Extract<FirstPacket, { kind: 'startup' }>
+  readonly claim: Claim
   readonly options: SessionOptions
   readonly signal: AbortSignal
 }
 
 /**
- * Reads the tag, resolves it, and has the client prove who it is. Nothing of the proxy's is held
- * for the client yet when this returns.
+ * Reads who a client says it is, and answers what it said of its protocol.
  *
- * @throws the errors of `readClaim`, `Catalog.resolve`, `authenticate`, `admitClientSettings`.
+ * @throws the errors of `readClaim`.
+ */
+export function hearClaim(
+  packet: Extract<FirstPacket, { kind: 'startup' }>,
+  channel: ClientChannel,
+  { tag }: Pick<SessionOptions, 'tag'>,
+): Claim {
+  const answer = versionAnswer(packet)
+  if (answer !== undefined) channel.send(answer)
+  return readClaim(packet.parameters, tag, channel.tlsNames)
+}
+
+/**
+ * Resolves the tag, and has the client prove who it is. Nothing of the proxy's is held for the
+ * client yet when this returns.
+ *
+ * @throws the errors of `Catalog.resolve`, `authenticate`, `admitClientSettings`.
  * @throws TenantSuspendedError, ReplicationRefusedError - after the proof.
  */
 export async function admit(applicant: Applicant, parts: SessionParts): Promise<Admitted> {
-  const { channel, packet, options } = applicant
-  const answer = versionAnswer(packet)
-  if (answer !== undefined) channel.send(answer)
-  const claim = readClaim(packet.parameters, options.tag, channel.tlsNames)
-  const proven = await prove(applicant, claim, parts)
+  const { claim } = applicant
+  const proven = await prove(applicant, parts)
   const { route } = proven
   if (claim.replication !== 'none') authorizeReplication(claim.replication, route.replication)
   const settings = admitClientSettings(claim.settings, route.tenancy)
@@ -54,10 +66,9 @@ export async function admit(applicant: Applicant, parts: SessionParts): Promise<
 
 async function prove(
   applicant: Applicant,
-  claim: Claim,
   parts: SessionParts,
 ): Promise<Pick<Admitted, 'route' | 'credential' | 'since'>> {
-  const { channel, options } = applicant
+  const { channel, claim, options } = applicant
   const { login, tenant } = claim
   const source = { address: channel.address, tenant }
   await pause(parts.loginBackoff.delayMs(source), applicant.signal, parts)

@@ -15,6 +15,7 @@ import {
 } from '../../tenancy/replication.ts'
 import type { TenantName } from '../../tenancy/tenant-name.ts'
 import { endClient } from '../end-client.ts'
+import { weightOf } from '../error-weight.ts'
 import type { Credential } from '../follow/credential.ts'
 import { Parting } from '../follow/parting.ts'
 import { isSamePlace } from '../follow/residence.ts'
@@ -278,7 +279,10 @@ export class ReplicationSession implements OpenSession, CancelTarget {
     const fields = { ...this.#fields(), toServerBytes: bytesWritten, toClientBytes: bytesRead }
     const { logger } = this.#parts
     if (error === undefined) logger.info('replication ended', fields)
-    else logger.warn('replication ended', { ...fields, code: error.code, detail: error.message })
+    else {
+      const { code, message: detail } = error
+      logger[weightOf(error)]('replication ended', { ...fields, code, detail })
+    }
   }
 
   #fields(): Record<string, string | number> {

@@ -1,0 +1,50 @@
+/**
+ * Every event of the log, by name. Operators filter and alert on these: a name never changes its
+ * meaning. `docs/logs.md` says of each what it tells and what to do.
+ */
+export const LOG_EVENTS = [
+  'admin port failed',
+  'admin request failed',
+  'cancel not forwarded',
+  'catalog changes heard',
+  'catalog changes not heard',
+  'client left before its login',
+  'configuration refused',
+  'configuration reloaded',
+  'drained',
+  'draining',
+  'ended at once',
+  'error reported',
+  'pool not settled',
+  'query timeout',
+  'record refused',
+  'redis lost',
+  'redis up',
+  'redis value unreadable',
+  'replication ended',
+  'replication started',
+  'request done',
+  'server connection closed',
+  'server connection failed',
+  'server connection lent',
+  'server connection opened',
+  'server reached again',
+  'serving',
+  'session closed',
+  'session ended',
+  'session opened',
+  'session pinned',
+  'session refused',
+  'sessions not followed',
+  'start failed',
+  'statement refused',
+  'tenant left its place',
+  'tenant log level ended',
+  'tenant log level set',
+  'tenant not switched',
+  'tenant switched',
+  'transaction done',
+] as const
+
+/** The name of an event of the log. */
+export type LogEvent = (typeof LOG_EVENTS)[number]
