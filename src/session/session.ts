@@ -177,6 +177,8 @@ export class Session implements Waiter, OpenSession {
     const state = this.#state
     if (state.kind !== 'asking') return false
     this.#keeper.told(state.lease.server, state.wanted, facts)
+    // Before what is held: that is not what made them.
+    this.#tellPins()
     if (held.length === 0) return false
     const isLeaving = this.#departure.isNext(this.#keeper.isPinned) || state.lease.server.isViolated
     if (isLeaving || this.#mayBeOwn(held)) {
@@ -482,6 +484,10 @@ export class Session implements Waiter, OpenSession {
       this.#close({ error: new PlaceLeftError(), reason: 'violated' })
     } else if (!this.#keeper.isPinned) this.#release(lease)
     else if (this.#state.kind === 'asking') this.#move({ kind: 'active', lease })
+    this.#tellPins()
+  }
+
+  #tellPins(): void {
     for (const reason of this.#keeper.takeNewPins()) {
       this.#parts.observer.pinned(this.tenant, reason)
       if (this.#log.isDebugging) this.#log.tellOfStatement('debug', 'session pinned', { reason })
