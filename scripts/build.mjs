@@ -7,15 +7,19 @@ import { ROOT, runBin } from './run.mjs'
 const DIST = join(ROOT, 'dist')
 /** What `pgusher` runs; its first line has the options that Node needs. */
 const MAIN = join(DIST, 'src/main.js')
-const TREES = ['src', 'test', 'bench', 'examples']
+const EVERYTHING = { project: 'tsconfig.json', trees: ['src', 'test', 'bench', 'examples'] }
+const PROGRAM = { project: 'tsconfig.src.json', trees: ['src'] }
 
-/** Compiles everything into a fresh dist/, with the files beside the code (SQL, pages, fixtures). */
-export function build() {
+/**
+ * Compiles everything, or the program alone, into a fresh dist/, with the files beside the code
+ * (SQL, pages, fixtures).
+ */
+export function build({ project, trees } = EVERYTHING) {
   rmSync(DIST, { recursive: true, force: true })
-  const exitCode = runBin('tsc', ['-p', 'tsconfig.json'])
+  const exitCode = runBin('tsc', ['-p', project])
   if (exitCode !== 0) return exitCode
   if (existsSync(MAIN)) chmodSync(MAIN, 0o755)
-  for (const tree of TREES.filter((tree) => existsSync(join(ROOT, tree)))) {
+  for (const tree of trees.filter((tree) => existsSync(join(ROOT, tree)))) {
     cpSync(join(ROOT, tree), join(DIST, tree), {
       recursive: true,
       filter: (path) => !path.endsWith('.ts'),
@@ -24,4 +28,6 @@ export function build() {
   return 0
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) process.exitCode = build()
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  process.exitCode = build(process.argv.includes('--program') ? PROGRAM : EVERYTHING)
+}

@@ -4,6 +4,7 @@ import { runCheck } from './cli/check.ts'
 import { type CommandIo, ExitCode } from './cli/command.ts'
 import { runDrain } from './cli/drain.ts'
 import { runExplain } from './cli/explain.ts'
+import { runHealth } from './cli/health.ts'
 import { runKit } from './cli/kit.ts'
 import { serve } from './cli/serve.ts'
 import { printSettings } from './cli/settings.ts'
@@ -15,6 +16,8 @@ const USAGE = `Usage: pgusher COMMAND [OPTIONS]
   check --config FILE   read the configuration and show what it leads to
   drain [--config FILE] [--timeout SECONDS]
                         have a running proxy send its clients away, and wait for that
+  health [--config FILE]
+                        ask the proxy of this machine whether it is ready
   explain [--config FILE] CONNINFO
                         show where a connection string leads, or why it is refused
   catalog init [--config FILE | --url URL] [--reader ROLE] [--print]
@@ -49,6 +52,8 @@ async function run(command: string | undefined, args: readonly string[]): Promis
       return runCheck(args, io)
     case 'drain':
       return runDrain(args, io)
+    case 'health':
+      return runHealth(args, io)
     case 'explain':
       return runExplain(args, io)
     case 'catalog':
