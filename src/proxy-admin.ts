@@ -1,7 +1,7 @@
-import type { AdminSources, Details, Readiness } from './admin/admin-routes.ts'
+import type { Details } from './admin/admin-response.ts'
+import type { AdminSources, Readiness } from './admin/admin-routes.ts'
 import { type AdminServer, startAdminServer } from './admin/admin-server.ts'
 import { openToken } from './admin/admin-token.ts'
-import type { Logger } from './base/logger.ts'
 import type { OpenCatalog } from './catalog/layers/open-catalog.ts'
 import type { Config } from './config/config.ts'
 import type { Gates } from './listener/listener.ts'
@@ -9,6 +9,7 @@ import type { PoolCounts } from './pool/pool-parts.ts'
 import type { Pools } from './pool/pools.ts'
 import type { Drain } from './proxy-drain.ts'
 import type { Sessions } from './session/sessions.ts'
+import type { LeveledLogger } from './telemetry/logger.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { packageVersion } from './telemetry/package-version.ts'
 
@@ -21,7 +22,7 @@ export interface AdminSubjects {
   /** The catalog behind the file, where there is one. */
   readonly opened: OpenCatalog | undefined
   readonly drain: Drain
-  readonly logger: Logger
+  readonly logger: LeveledLogger
   /** Clients can connect. */
   isListening(): boolean
 }
@@ -59,6 +60,7 @@ function sourcesOf(subjects: AdminSubjects): Omit<AdminSources, 'token'> {
   return {
     metrics,
     logger,
+    tenantLevels: logger.tenantLevels,
     startup: () => startupOf(subjects),
     readiness: () => readinessOf(subjects),
     status: () => statusOf(subjects),

@@ -245,7 +245,7 @@ function watch({ metrics, pools, sessions, gates, file }: House, drain: Drain): 
 
 /** Opens the port for operators, then the one for clients: both or none. */
 async function openPorts(
-  house: House & { readonly drain: Drain; readonly logger: Logger },
+  house: House & { readonly drain: Drain; readonly logger: LeveledLogger },
   config: Config,
 ): Promise<{ readonly admin: AdminServer; readonly port: number }> {
   let isListening = false

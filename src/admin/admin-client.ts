@@ -12,7 +12,6 @@ const LOOPBACKS: ReadonlyMap<string, string> = new Map([
 export interface AdminPlace {
   readonly host: string
   readonly port: number
-  readonly token: string
 }
 
 /** What it answered. */
@@ -27,24 +26,43 @@ export interface AdminAnswer {
  * @param path - Such as `/drain`.
  * @throws AdminRequestError - there is no answer before `signal` says so.
  */
-export async function postAdmin(
+export function postAdmin(
+  place: AdminPlace & { readonly token: string },
+  path: string,
+  signal: AbortSignal,
+): Promise<AdminAnswer> {
+  const headers = { Authorization: `Bearer ${place.token}` }
+  return ask(place, { method: 'POST', path, signal, headers })
+}
+
+/**
+ * Looks at a page of the admin port of a running proxy.
+ *
+ * @param path - Such as `/readyz`.
+ * @throws AdminRequestError - there is no answer before `signal` says so.
+ */
+export function getAdmin(
   place: AdminPlace,
   path: string,
   signal: AbortSignal,
 ): Promise<AdminAnswer> {
+  return ask(place, { method: 'GET', path, signal })
+}
+
+async function ask(place: AdminPlace, options: RequestOptions): Promise<AdminAnswer> {
   const host = LOOPBACKS.get(place.host) ?? place.host
-  const { port, token } = place
+  const { port } = place
   try {
-    return await post({ host, port, path, signal, headers: { Authorization: `Bearer ${token}` } })
+    return await send({ ...options, host, port })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new AdminRequestError(`${host}:${port} does not answer: ${reason}`, { cause: error })
   }
 }
 
-function post(options: RequestOptions): Promise<AdminAnswer> {
+function send(options: RequestOptions): Promise<AdminAnswer> {
   return new Promise((resolve, reject) => {
-    const asked = request({ ...options, method: 'POST', agent: false }, (response) => {
+    const asked = request({ ...options, agent: false }, (response) => {
       text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject)
     })
     asked.on('error', reject)

@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '../base/logger.ts'
+import type { TenantLogLevels } from '../telemetry/tenant-log-levels.ts'
+import { type AdminResponse, type Details, json, refusal } from './admin-response.ts'
 import { isSameToken } from './admin-token.ts'
+import { changeLogLevel, showLogLevels } from './log-level-routes.ts'
 
 /** Longest time that an answer is held back for somebody who asked to wait, in ms. */
 const WAIT_MS = 10_000
-
-/** Facts for people and programs; never a secret. */
-export type Details = { readonly [name: string]: string | number | boolean | undefined | Details }
 
 /** Whether something is as it should be, and the facts that say why. */
 export interface Readiness {
@@ -33,6 +33,7 @@ export interface AdminSources {
   /** Begins a drain, or joins the one that is under way; resolves when it is over. */
   drain(): Promise<unknown>
   drainProgress(): DrainProgress
+  readonly tenantLevels: TenantLogLevels
   readonly logger: Logger
 }
 
@@ -45,40 +46,54 @@ export interface AdminRequest {
   readonly authorization: string | undefined
 }
 
-/** An answer, before it is put on the wire. */
-export interface AdminResponse {
-  readonly status: number
-  readonly contentType: string
-  readonly body: string
-  readonly headers?: Readonly<Record<string, string>>
+/** What a request asks of an endpoint. */
+interface Question {
+  readonly method: string
+  readonly query: string
+  /** What stands in the place of `*` in the path; empty where there is none. */
+  readonly name: string
 }
 
 interface Endpoint {
-  /** `change` asks for POST and the token. */
-  readonly kind: 'look' | 'change'
-  answer(sources: AdminSources, query: string): AdminResponse | Promise<AdminResponse>
+  readonly methods: readonly string[]
+  readonly needsToken: boolean
+  answer(sources: AdminSources, question: Question): AdminResponse | Promise<AdminResponse>
 }
 
+const LOOK = { methods: ['GET', 'HEAD'], needsToken: false }
+
 const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
-  ['/metrics', { kind: 'look', answer: metrics }],
-  ['/livez', { kind: 'look', answer: () => json(200, { status: 'alive' }) }],
-  ['/startupz', { kind: 'look', answer: startupz }],
-  ['/readyz', { kind: 'look', answer: readyz }],
-  ['/status', { kind: 'look', answer: (sources) => json(200, sources.status()) }],
-  ['/drain', { kind: 'change', answer: drain }],
+  ['/metrics', { ...LOOK, answer: metrics }],
+  ['/livez', { ...LOOK, answer: () => json(200, { status: 'alive' }) }],
+  ['/startupz', { ...LOOK, answer: startupz }],
+  ['/readyz', { ...LOOK, answer: readyz }],
+  ['/status', { ...LOOK, answer: (sources) => json(200, sources.status()) }],
+  ['/log/tenants', { ...LOOK, answer: ({ tenantLevels }) => showLogLevels(tenantLevels) }],
+  [
+    '/log/tenants/*',
+    {
+      methods: ['PUT', 'DELETE'],
+      needsToken: true,
+      answer: ({ tenantLevels }, question) => changeLogLevel(tenantLevels, question),
+    },
+  ],
+  ['/drain', { methods: ['POST'], needsToken: true, answer: drain }],
 ])
 
 /** The answer to one request. Never rejects: a fault in a source is logged and becomes a 500. */
 export async function answer(request: AdminRequest, sources: AdminSources): Promise<AdminResponse> {
-  const [path = '', query = ''] = request.target.split('?', 2)
-  const endpoint = ENDPOINTS.get(path)
+  const { method, target } = request
+  const [path = '', query = ''] = target.split('?', 2)
+  const [, folder = '', name = ''] = /^(.*\/)([^/]*)$/.exec(path) ?? []
+  const exact = ENDPOINTS.get(path)
+  const endpoint = exact ?? ENDPOINTS.get(`${folder}*`)
   if (endpoint === undefined) {
     return refusal(404, 'not found', `There are ${[...ENDPOINTS.keys()].join(', ')}.`)
   }
   const refused = refusalOf(endpoint, request, sources.token())
   if (refused !== undefined) return refused
   try {
-    return await endpoint.answer(sources, query)
+    return await endpoint.answer(sources, { method, query, name: exact === undefined ? name : '' })
   } catch (error) {
     sources.logger.error('admin request failed', { path, detail: String(error) })
     return refusal(500, 'internal error', 'The log of the proxy has the reason.')
@@ -86,16 +101,15 @@ export async function answer(request: AdminRequest, sources: AdminSources): Prom
 }
 
 function refusalOf(
-  { kind }: Endpoint,
+  { methods, needsToken }: Endpoint,
   { method, authorization }: AdminRequest,
   token: string | undefined,
 ): AdminResponse | undefined {
-  const allowed = kind === 'change' ? ['POST'] : ['GET', 'HEAD']
-  if (!allowed.includes(method)) {
-    const headers = { Allow: allowed.join(', ') }
-    return { ...refusal(405, 'method not allowed', `Use ${allowed.join(' or ')}.`), headers }
+  if (!methods.includes(method)) {
+    const headers = { Allow: methods.join(', ') }
+    return { ...refusal(405, 'method not allowed', `Use ${methods.join(' or ')}.`), headers }
   }
-  if (kind === 'look') return undefined
+  if (!needsToken) return undefined
   if (token === undefined) {
     return refusal(403, 'no token is configured', 'Set admin.token or admin.tokenFile.')
   }
@@ -126,7 +140,7 @@ function readyz({ readiness }: AdminSources): AdminResponse {
 }
 
 /** `?wait` holds the answer back until the drain is over, for a while. */
-async function drain(sources: AdminSources, query: string): Promise<AdminResponse> {
+async function drain(sources: AdminSources, { query }: Question): Promise<AdminResponse> {
   const over = sources.drain()
   if (query === 'wait') {
     const waiting = new AbortController()
@@ -136,12 +150,4 @@ async function drain(sources: AdminSources, query: string): Promise<AdminRespons
   }
   const { isOver, details } = sources.drainProgress()
   return json(isOver ? 200 : 202, details)
-}
-
-function refusal(status: number, error: string, remedy: string): AdminResponse {
-  return json(status, { error, remedy })
-}
-
-function json(status: number, details: Details): AdminResponse {
-  return { status, contentType: 'application/json', body: `${JSON.stringify(details)}\n` }
 }

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { AdminListenError } from './admin-errors.ts'
-import { type AdminResponse, type AdminSources, answer } from './admin-routes.ts'
+import type { AdminResponse } from './admin-response.ts'
+import { type AdminSources, answer } from './admin-routes.ts'
 
 /** Connections held at once. Probes and scrapers need a handful; more are dropped. */
 const MAX_CONNECTIONS = 64

@@ -1,14 +1,35 @@
 import type { Clock, ClockTimer } from '../base/clock.ts'
 import { LogLevelsFullError } from './telemetry-errors.ts'
 
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
 /** Least weight of a line that is written; `silent` writes none. */
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** Most tenants that have a level of their own at a time. */
 export const MAX_TENANT_LEVELS = 100
 
 /** Longest that a level may be set for, in ms: a week. */
 export const MAX_LEVEL_MS = 7 * 86_400_000
+
+/** A level that somebody asks for, and for how long, in ms. */
+export interface LevelWish {
+  readonly level: LogLevel
+  readonly forMs: number | undefined
+}
+
+/**
+ * Reads what an operator has typed.
+ *
+ * @returns `undefined` when that is no level, or no time that one may be set for.
+ */
+export function readLevelWish(level: string, forMs: string | undefined): LevelWish | undefined {
+  const known = LOG_LEVELS.find((one) => one === level)
+  if (known === undefined) return undefined
+  if (forMs === undefined) return { level: known, forMs: undefined }
+  const isTime = /^\d{1,9}$/.test(forMs) && Number(forMs) >= 1 && Number(forMs) <= MAX_LEVEL_MS
+  return isTime ? { level: known, forMs: Number(forMs) } : undefined
+}
 
 /** A tenant whose lines are judged by a level of its own. */
 export interface TenantLogLevel {

@@ -5,6 +5,8 @@ import t, { type Test } from 'tap'
 import { AdminListenError } from '../../src/admin/admin-errors.ts'
 import { type AdminServerOptions, startAdminServer } from '../../src/admin/admin-server.ts'
 import { silentLogger } from '../../src/base/logger.ts'
+import { TenantLogLevels } from '../../src/telemetry/tenant-log-levels.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { until } from '../support/until.ts'
 
 const HOST = '127.0.0.1'
@@ -20,6 +22,7 @@ async function start(t: Test, parts: Partial<AdminServerOptions> = {}) {
     status: () => ({}),
     drain: () => Promise.resolve(),
     drainProgress: () => ({ isOver: true, details: {} }),
+    tenantLevels: new TenantLogLevels(new FakeClock(), { set() {}, ended() {} }),
     logger: silentLogger,
     ...parts,
   })
@@ -182,7 +185,8 @@ t.test('other paths are 404, other methods 405', async (t) => {
     t.equal(stranger.status, 404, path)
     t.strictSame(await stranger.json(), {
       error: 'not found',
-      remedy: 'There are /metrics, /livez, /startupz, /readyz, /status, /drain.',
+      remedy:
+        'There are /metrics, /livez, /startupz, /readyz, /status, /log/tenants, /log/tenants/*, /drain.',
     })
   }
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
@@ -284,4 +288,17 @@ t.test('a port in use is an error of its own', async (t) => {
   const started = start(t, { port: port ?? 0 })
   await t.rejects(started, AdminListenError)
   await t.rejects(started, { code: 'ADMIN_LISTEN_FAILED', origin: 'proxy' })
+})
+
+t.test('log levels of tenants: anybody may look, the token may change', async (t) => {
+  const { url } = await start(t, { token: () => 'open sesame' })
+  const page = url('/log/tenants/acme?level=debug')
+  const headers = { Authorization: 'Bearer open sesame' }
+  t.equal((await fetch(page, { method: 'PUT' })).status, 401)
+  t.strictSame(await (await fetch(url('/log/tenants'))).json(), { tenants: {} })
+  const get = await fetch(page)
+  t.equal(get.status, 405)
+  t.equal(get.headers.get('allow'), 'PUT, DELETE')
+  t.equal((await fetch(page, { method: 'POST', headers })).status, 405)
+  t.equal((await fetch(url('/log/tenants/a/b'), { method: 'PUT', headers })).status, 404)
 })

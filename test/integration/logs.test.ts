@@ -223,6 +223,40 @@ t.test('with log.sql: texts beside what they are about, and still no secret', as
   t.equal(timeout?.['sql'], `SELECT '${MARK}', pg_sleep(60)`)
 })
 
+t.test('one tenant at debug, while the others are at info', async (t) => {
+  const token = SECRETS.token
+  const config = await settings({})
+  const admin = { ...(config['admin'] as { readonly port: number }), token }
+  const served = await serveReady(t, { ...config, admin })
+  const change = (method: string, query = '') =>
+    fetch(`http://127.0.0.1:${admin.port}/log/tenants/globex${query}`, {
+      method,
+      headers: { Authorization: `Bearer ${token}` },
+    })
+  const open = await logIn(served, 'globex')
+  const other = await logIn(served, 'acme')
+  await open.ask(query('SELECT 1'))
+  t.notOk(eventsOf(served, 'globex').has('request done'))
+
+  const answer = await change('PUT', '?level=debug&forMs=600000')
+  t.match(await answer.json(), { tenants: { globex: { level: 'debug', leftMs: Number } } })
+  await other.ask(query('SELECT 1'))
+  await open.ask(query('SELECT 1'))
+  await until(() => eventsOf(served, 'globex').has('request done'))
+  t.match(eventsOf(served, 'globex').get('request done'), { queries: 1, sentBytes: Number })
+  t.equal(eventsOf(served, 'acme').size, 0)
+
+  t.strictSame(await (await change('DELETE')).json(), { tenants: {} })
+  const before = served.output()
+  await open.ask(query('SELECT 1'))
+  await open.end()
+  await other.end()
+  served.child.kill('SIGTERM')
+  t.equal(await served.exited, 0)
+  t.notMatch(served.output().slice(before.length), 'request done')
+  t.ok(eventsOf(served, 'globex').has('tenant log level ended'))
+})
+
 t.test('a refused session says whom it was about, and why', async (t) => {
   const served = await serveReady(t, await settings({}))
   await refusal(served, 'acme', SECRETS.wrong)
