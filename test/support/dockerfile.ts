@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { cp, mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { npmEnvironment } from './npm-environment.ts'
 
 const run = promisify(execFile)
 
@@ -73,7 +74,7 @@ export async function buildImage(options: BuildOptions): Promise<BuiltImage> {
   const stages = new Map<string, Stage>()
   const globals = new Map<string, string>()
   let stage: Stage | undefined
-  const steps = stepsOf({ context, stages, env: shellEnvironment(options.programs) })
+  const steps = stepsOf({ context, stages, env: npmEnvironment(options.programs) })
   const text = await readFile(join(options.source, 'Dockerfile'), 'utf8')
   for (const { name, rest } of readInstructions(text)) {
     if (name === 'FROM') {
@@ -115,19 +116,6 @@ interface Surroundings {
   readonly context: string
   readonly stages: ReadonlyMap<string, Stage>
   readonly env: NodeJS.ProcessEnv
-}
-
-/** What RUN gets of ours: the way to the registry, and nothing that changes how programs run. */
-const INHERITED =
-  /^(HOME|npm_config_(cache|registry|userconfig|cafile)|.*_proxy|NODE_EXTRA_CA_CERTS)$/i
-
-function shellEnvironment(programs: string): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => INHERITED.test(name))
-  return {
-    ...Object.fromEntries(inherited),
-    PATH: `${programs}:${process.env['PATH']}`,
-    npm_config_prefer_offline: 'true',
-  }
 }
 
 function stepsOf({ context, stages, env }: Surroundings): Readonly<Record<string, Step>> {
