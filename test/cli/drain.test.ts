@@ -8,8 +8,10 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { stringify } from 'yaml'
 import { startAdminServer } from '../../src/admin/admin-server.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import { runDrain } from '../../src/cli/drain.ts'
+import { TenantLogLevels } from '../../src/telemetry/tenant-log-levels.ts'
 import { probePort } from '../support/postgres-cluster.ts'
 import { PASSWORD, readMetric } from '../support/proxy.ts'
 import { codes, query, RawClient, rows, sqlStates } from '../support/raw-client.ts'
@@ -174,6 +176,7 @@ t.test('a proxy that takes longer than it holds an answer back', async (t) => {
       asked += 1
     },
     drainProgress: () => ({ isOver: asked === 3, details: { outcome: 'complete' } }),
+    tenantLevels: new TenantLogLevels(systemClock, { set() {}, ended() {} }),
     logger: silentLogger,
   })
   t.teardown(() => admin.close())
