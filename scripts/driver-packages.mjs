@@ -19,6 +19,7 @@ const PACKAGES = {
   'golang-github-lib-pq-dev': join(GO, 'lib/pq'),
   'golang-go': 'go',
   openssl: 'openssl',
+  prometheus: 'promtool',
 }
 
 /**

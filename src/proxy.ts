@@ -42,6 +42,8 @@ export interface RunningProxy {
   readonly adminPort: number
   /** Puts a new configuration in force without ending a session. */
   reload(config: Config): void
+  /** A new configuration was of no use, and is counted as refused. */
+  configRefused(): void
   /**
    * Ends it: after its transactions, when the last client has left by itself, or at once. A drain
    * that is under way goes on.
@@ -96,6 +98,7 @@ export async function startProxy(
     port,
     adminPort: admin.port,
     reload: (next) => house.reload(next),
+    configRefused: () => house.metrics.reloaded('refused'),
     shutdown,
     ended,
     async drain() {
@@ -129,7 +132,7 @@ interface House {
 async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): Promise<House> {
   let current = config
   let options = sessionOptions(config)
-  const metrics = new Metrics()
+  const metrics = new Metrics({ clock, tenants: () => current.metrics })
   const gates = openGates(config)
   const sessions = new Sessions()
   const pauses = new Pauses()
@@ -163,6 +166,7 @@ async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): 
     gates.gate.setMax(next.limits.maxClients)
     gates.cancelGate.setMax(next.limits.maxCancels)
     logger.info('configuration reloaded', catalog.reload(next))
+    metrics.reloaded('done')
   }
   const listener = new Listener(gates, (socket, entrance) => acceptClient(socket, entrance, parts))
   const { file, opened } = catalog
@@ -232,12 +236,18 @@ function release({ follower, pools, authQueries, opened }: House): void {
 }
 
 /** Names what the metrics read at each scrape. */
-function watch({ metrics, pools, sessions, gates, file }: House, drain: Drain): void {
+function watch({ metrics, pools, sessions, pauses, gates, file }: House, drain: Drain): void {
   metrics.watch({
     pools: () => pools.all(),
     budgets: () => pools.budgets(),
     sessionCount: () => sessions.count,
+    sessionsOf: (tenant) => sessions.pairs.countOf(tenant),
+    tenantCount: () => sessions.pairs.tenantCount,
+    waitingTenants: () => [...pools.waitingTenants(), ...pauses.waitingTenants()],
+    pausedTenants: () =>
+      pauses.isAll ? Math.max(1, sessions.pairs.tenantCount) : pauses.tenants.length,
     clientCount: () => gates.gate.count,
+    maxClients: () => gates.gate.max,
     isDraining: () => drain.state !== 'serving',
     catalogTenants: () => file.tenants().length,
   })

@@ -22,7 +22,12 @@ export interface DrainProgress {
 
 /** What the endpoints answer from. */
 export interface AdminSources {
-  readonly metrics: { readonly contentType: string; text(): Promise<string> }
+  readonly metrics: {
+    readonly contentType: string
+    text(): Promise<string>
+    /** `undefined`: nothing is counted of a tenant of that name. */
+    tenantText(name: string): Promise<string | undefined>
+  }
   /** What requests that change something have to bear; `undefined`: there are none. */
   token(): string | undefined
   /** Whether the start is over. */
@@ -64,6 +69,7 @@ const LOOK = { methods: ['GET', 'HEAD'], needsToken: false }
 
 const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
   ['/metrics', { ...LOOK, answer: metrics }],
+  ['/metrics/tenants/*', { ...LOOK, answer: tenantMetrics }],
   ['/livez', { ...LOOK, answer: () => json(200, { status: 'alive' }) }],
   ['/startupz', { ...LOOK, answer: startupz }],
   ['/readyz', { ...LOOK, answer: readyz }],
@@ -123,6 +129,19 @@ function refusalOf(
 
 async function metrics({ metrics }: AdminSources): Promise<AdminResponse> {
   return { status: 200, contentType: metrics.contentType, body: await metrics.text() }
+}
+
+async function tenantMetrics(
+  { metrics }: AdminSources,
+  { name }: Question,
+): Promise<AdminResponse> {
+  const body = await metrics.tenantText(name)
+  if (body !== undefined) return { status: 200, contentType: metrics.contentType, body }
+  return refusal(
+    404,
+    'nothing is counted of this tenant',
+    'It has not come since the proxy started, or it was forgotten.',
+  )
 }
 
 function startupz({ startup }: AdminSources): AdminResponse {

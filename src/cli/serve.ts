@@ -57,6 +57,7 @@ function reload(
     proxy.reload(loadConfig(sources))
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
+    proxy.configRefused()
     logger.error('configuration refused', { detail: error.message })
   }
 }

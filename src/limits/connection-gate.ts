@@ -13,6 +13,11 @@ export class ConnectionGate {
     return this.#count
   }
 
+  /** Most clients inside; `0`: no limit. */
+  get max(): number {
+    return this.#max
+  }
+
   /** Takes a place; each `true` must be answered by one `leave`. */
   tryEnter(): boolean {
     if (this.#max > 0 && this.#count >= this.#max) return false

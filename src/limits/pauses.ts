@@ -23,6 +23,11 @@ export class Pauses {
     return this.#isAll
   }
 
+  /** For each who waits, the tenant. */
+  *waitingTenants(): Iterable<string> {
+    for (const { tenant } of this.#waiting) yield tenant
+  }
+
   isPaused(tenant: string): boolean {
     return this.#isAll || this.#tenants.has(tenant)
   }

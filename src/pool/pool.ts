@@ -110,13 +110,14 @@ export class Pool {
   }
 
   counts(): PoolCounts {
-    return {
-      ...this.#held.counts(),
-      size: this.#size,
-      connecting: this.#connecting.size,
-      waiting: this.#waiters.count,
-      oldestWaitMs: this.#waiters.oldestWaitMs,
-    }
+    const { count: waiting, oldestWaitMs } = this.#waiters
+    const { size: connecting } = this.#connecting
+    return { ...this.#held.counts(), size: this.#size, connecting, waiting, oldestWaitMs }
+  }
+
+  /** For each session that waits, its tenant. */
+  waitingTenants(): Iterable<string> {
+    return this.#waiters.tenants()
   }
 
   /** Most server connections from now on; those beyond it are closed as they come back. */

@@ -114,6 +114,11 @@ export class Pools {
     return this.#byPool.size
   }
 
+  /** For each session that waits for a server connection, its tenant. */
+  *waitingTenants(): Iterable<string> {
+    for (const pool of this.#byPool.keys()) yield* pool.waitingTenants()
+  }
+
   /** How full the budgets of servers are. */
   budgets(): BudgetCounts[] {
     return this.#budgets.all()

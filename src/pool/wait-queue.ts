@@ -40,6 +40,11 @@ export class WaitQueue {
     return this.#waiters.size
   }
 
+  /** For each who waits, the tenant. */
+  *tenants(): Iterable<string> {
+    for (const { link } of this.#waiters.keys()) yield link.tenant
+  }
+
   /** How long the first one has waited, in ms. */
   get oldestWaitMs(): number {
     const [oldest] = this.#waiters.values()

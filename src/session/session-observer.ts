@@ -40,12 +40,15 @@ export interface SessionObserver {
   opened(tenant: string, loginMs: number): void
   /** A logged-in client is gone; `error` says why it was sent away. */
   closed(tenant: string, error: ProxyError | undefined): void
-  /** A client was not let in. */
-  refused(error: ProxyError): void
+  /** A client was not let in. `tenant`: whose client it is, once it had proven that. */
+  refused(error: ProxyError, tenant?: string): void
   /** A cancel request came; `isKnown` when its key was one of ours. */
   cancelRequested(isKnown: boolean): void
-  /** A client asked for another tenant; `tenant` is the one that its session is in now. */
-  tenantSwitched(tenant: string, result: SwitchResult): void
+  /**
+   * A client asked for another tenant; `tenant` is the one that its session is in now, `from` the
+   * one that it has left.
+   */
+  tenantSwitched(tenant: string, result: SwitchResult, from?: string): void
   /** A client in transaction mode keeps its server connection from now on. */
   pinned(tenant: string, reason: PinReason): void
   /** A statement was not run, as it would have led its tenant out of its place. */

@@ -1,63 +1,73 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { Counter, Registry } from 'prom-client'
 import { type Clock, systemClock } from '../base/clock.ts'
 import type { CatalogObserver } from '../catalog/catalog-observer.ts'
 import type { PoolObserver } from '../pool/pool-observer.ts'
 import type { SessionObserver } from '../session/session-observer.ts'
+import { AffectedTenants } from './affected-tenants.ts'
 import { BudgetMetrics } from './budget-metrics.ts'
 import { CatalogMetrics } from './catalog-metrics.ts'
 import type { CatalogState } from './catalog-state.ts'
-import { packageVersion } from './package-version.ts'
 import { PoolMetrics } from './pool-metrics.ts'
+import { registerProcess } from './process-metrics.ts'
+import { proxyGauges } from './proxy-gauges.ts'
 import type { ProxyState } from './proxy-state.ts'
-import { SessionMetrics } from './session-metrics.ts'
+import { observeSessions } from './session-metrics.ts'
+import { TenantAccounts, type TenantMetricsOptions } from './tenant-accounts.ts'
+import { TenantLines } from './tenant-lines.ts'
+import { registerTenantMetrics } from './tenant-metrics.ts'
+import { registerWork } from './work-metrics.ts'
 
-/** Gauges with a counter's name, which `promtool check metrics` refuses. */
-const MISNAMED = [
-  'nodejs_active_handles_total',
-  'nodejs_active_requests_total',
-  'nodejs_active_resources_total',
-]
+/** How a drain ended: all left, the time was over, or it was cut short. A metric label. */
+export type DrainOutcome = 'complete' | 'timeout' | 'killed'
+
+const DRAIN_OUTCOMES: readonly DrainOutcome[] = ['complete', 'timeout', 'killed']
+
+/** What became of a new configuration. A metric label. */
+export type ReloadResult = 'done' | 'refused'
+
+const RELOAD_RESULTS: readonly ReloadResult[] = ['done', 'refused']
+
+/** How tenants are counted, and by which clock. */
+export interface MetricsOptions {
+  /** @defaultValue that of the machine */
+  readonly clock?: Clock
+  /** Asked each time, so that it may change. @defaultValue 20 labels, 10,000 tenants */
+  readonly tenants?: () => TenantMetricsOptions
+}
+
+const STANDARD_TENANTS: TenantMetricsOptions = { tenantLabels: 20, maxTenants: 10_000 }
 
 /** The metrics of one proxy, in Prometheus' text format. `docs/metrics.md` lists them. */
 export class Metrics {
+  readonly sessionObserver: SessionObserver
+  readonly poolObserver: PoolObserver
+  readonly catalogObserver: CatalogObserver
   readonly #registry = new Registry()
-  readonly #sessions = new SessionMetrics(this.#registry)
+  readonly #clock: Clock
   readonly #pools = new PoolMetrics(this.#registry)
   readonly #budgets = new BudgetMetrics(this.#registry)
   readonly #catalog: CatalogMetrics
+  readonly #affected: AffectedTenants
+  readonly #accounts: TenantAccounts
+  readonly #tenantLines: TenantLines
+  readonly #lifecycle = lifecycleCounters(this.#registry)
   readonly #readGauges = proxyGauges(this.#registry)
-  readonly #drains = new Counter({
-    name: 'pgusher_drains_total',
-    help: 'Drains that are over, by how they ended.',
-    labelNames: ['outcome'],
-    registers: [this.#registry],
-  })
   #state: ProxyState | undefined
   #readCatalog: (() => CatalogState) | undefined
 
-  constructor(clock: Clock = systemClock) {
+  constructor({ clock = systemClock, tenants = () => STANDARD_TENANTS }: MetricsOptions = {}) {
+    this.#clock = clock
     this.#catalog = new CatalogMetrics(this.#registry, clock)
-    const buildInfo = new Gauge({
-      name: 'pgusher_build_info',
-      help: 'Always 1; the label says which version runs.',
-      labelNames: ['version'],
-      registers: [this.#registry],
-    })
-    buildInfo.set({ version: packageVersion() }, 1)
-    collectDefaultMetrics({ register: this.#registry })
-    for (const name of MISNAMED) this.#registry.removeSingleMetric(name)
-  }
-
-  get poolObserver(): PoolObserver {
-    return this.#pools.observer
-  }
-
-  get sessionObserver(): SessionObserver {
-    return this.#sessions.observer
-  }
-
-  get catalogObserver(): CatalogObserver {
-    return this.#catalog.observer
+    this.#affected = new AffectedTenants(this.#registry, clock)
+    const totals = registerWork(this.#registry)
+    this.#accounts = new TenantAccounts(tenants, totals, clock.nowMs())
+    this.#tenantLines = new TenantLines(this.#accounts, totals.other)
+    registerTenantMetrics(this.#registry, () => this.#tenantLines.all)
+    const counted = { accounts: this.#accounts, affected: this.#affected }
+    this.sessionObserver = observeSessions(this.#registry, counted)
+    this.poolObserver = this.#pools.observer
+    this.catalogObserver = this.#catalog.observer
+    registerProcess(this.#registry)
   }
 
   /** Names what the gauges are read from; before, they are 0 or absent. */
@@ -70,54 +80,57 @@ export class Metrics {
     this.#readCatalog = read
   }
 
-  /** A drain is over. */
-  drained(outcome: 'complete' | 'timeout' | 'killed'): void {
-    this.#drains.inc({ outcome })
+  /** A drain has ended. */
+  drained(outcome: DrainOutcome): void {
+    this.#lifecycle.drains.inc({ outcome })
   }
 
-  /** Value of the Content-Type header that goes with `text`. */
+  /** A new configuration was put in force, or was of no use. */
+  reloaded(result: ReloadResult): void {
+    this.#lifecycle.reloads.inc({ result })
+  }
+
+  /** Value of the Content-Type header that goes with `text` and `tenantText`. */
   get contentType(): string {
     return this.#registry.contentType
   }
 
   /** What a scrape gets. All gauges are of one moment. */
   text(): Promise<string> {
-    this.#sessions.read()
+    this.#tenantLines.read(this.#state, this.#clock.nowMs())
+    this.#affected.read()
     this.#pools.read(this.#state?.pools() ?? [])
     this.#budgets.read(this.#state?.budgets() ?? [])
     this.#catalog.read(this.#readCatalog?.())
     if (this.#state !== undefined) this.#readGauges(this.#state)
     return this.#registry.metrics()
   }
+
+  /** The metrics of one tenant, whether it has a label or not; `undefined`: nothing is counted of it. */
+  async tenantText(name: string): Promise<string | undefined> {
+    const line = this.#tenantLines.of(name, this.#state)
+    if (line === undefined) return undefined
+    const registry = new Registry()
+    registerTenantMetrics(registry, () => [line])
+    return await registry.metrics()
+  }
 }
 
-/** Returns what sets the gauges of the proxy as a whole. */
-function proxyGauges(registry: Registry): (state: ProxyState) => void {
+function lifecycleCounters(registry: Registry) {
   const registers = [registry]
-  const clients = new Gauge({
-    name: 'pgusher_client_connections',
-    help: 'Client connections, logged in or not.',
+  const drains = new Counter({
+    name: 'pgusher_drains_total',
+    help: 'Drains that are over, by how they ended.',
+    labelNames: ['outcome'],
     registers,
   })
-  const sessions = new Gauge({
-    name: 'pgusher_sessions',
-    help: 'Clients that are logged in.',
+  for (const outcome of DRAIN_OUTCOMES) drains.inc({ outcome }, 0)
+  const reloads = new Counter({
+    name: 'pgusher_config_reloads_total',
+    help: 'Configurations that were read while the proxy ran, by what became of them.',
+    labelNames: ['result'],
     registers,
   })
-  const tenants = new Gauge({
-    name: 'pgusher_catalog_tenants',
-    help: 'Tenants that the configuration file lists.',
-    registers,
-  })
-  const draining = new Gauge({
-    name: 'pgusher_draining',
-    help: '1 from the word to drain until the process ends, else 0.',
-    registers,
-  })
-  return (state) => {
-    clients.set(state.clientCount())
-    sessions.set(state.sessionCount())
-    tenants.set(state.catalogTenants())
-    draining.set(state.isDraining() ? 1 : 0)
-  }
+  for (const result of RELOAD_RESULTS) reloads.inc({ result }, 0)
+  return { drains, reloads }
 }

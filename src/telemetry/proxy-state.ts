@@ -14,8 +14,18 @@ export interface ProxyState {
   budgets(): Iterable<BudgetCounts>
   /** Logged-in sessions. */
   sessionCount(): number
+  /** Those of one tenant. */
+  sessionsOf(tenant: string): number
+  /** Tenants with a logged-in session. */
+  tenantCount(): number
+  /** Tenants that an operator has paused. */
+  pausedTenants(): number
+  /** For each client that waits for a server connection, its tenant. */
+  waitingTenants(): Iterable<string>
   /** Client connections, logged in or not. */
   clientCount(): number
+  /** Most client connections; `0`: no limit. */
+  maxClients(): number
   isDraining(): boolean
   /** Tenants that the catalog lists. */
   catalogTenants(): number

@@ -1,9 +1,11 @@
 import { Counter, type Registry } from 'prom-client'
 import { AuthenticationFailedError, type AuthFailureReason } from '../auth/auth-errors.ts'
 import type { PinReason } from '../session/kept-state.ts'
-import type { SessionObserver, SwitchResult, TenantObserver } from '../session/session-observer.ts'
+import type { SessionObserver, SwitchResult } from '../session/session-observer.ts'
 import type { GuardReason } from '../tenancy/guard.ts'
+import type { AffectedTenants } from './affected-tenants.ts'
 import { DurationHistogram } from './duration-histogram.ts'
+import type { TenantAccounts } from './tenant-accounts.ts'
 
 const LOGIN_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
@@ -42,63 +44,60 @@ const GUARD_REASONS: Readonly<Record<GuardReason, 0>> = {
 
 const SWITCH_RESULTS: Readonly<Record<SwitchResult, 0>> = { done: 0, refused: 0, failed: 0 }
 
-/** Counts what becomes of sessions. No label names a tenant or a login: they are unbounded. */
-export class SessionMetrics {
-  readonly observer: SessionObserver
-  readonly #transactionCounter: Counter
-  #transactions = 0
+/** Whom sessions are counted for. */
+export interface CountedTenants {
+  readonly accounts: TenantAccounts
+  readonly affected: AffectedTenants
+}
 
-  constructor(registry: Registry) {
-    const counters = sessionCounters(registry)
-    const loginSeconds = new DurationHistogram({
-      name: 'pgusher_login_seconds',
-      help: 'Time from accepting a connection to the end of its login, of those let in.',
-      bounds: LOGIN_BOUNDS,
-    }).register(registry)
-    this.#transactionCounter = counters.transactions
-    const work: TenantObserver = {
-      requestEnded() {},
-      transactionEnded: () => {
-        this.#transactions += 1
-      },
-      checkedOut() {},
-      leaseEnded() {},
-      errorReported() {},
-    }
-    this.observer = {
-      tenant: () => work,
-      opened(_tenant, loginMs) {
-        counters.opened.inc()
-        loginSeconds.observeMs(loginMs)
-      },
-      closed(_tenant, error) {
-        counters.closed.inc({ code: error?.code ?? 'ok' })
-      },
-      refused(error) {
-        counters.refused.inc({ code: error.code })
-        if (error instanceof AuthenticationFailedError) {
-          counters.authFailures.inc({ reason: error.reason })
-        }
-      },
-      cancelRequested(isKnown) {
-        counters.cancels.inc({ result: isKnown ? 'found' : 'not_found' })
-      },
-      tenantSwitched(_tenant, result) {
-        counters.switches.inc({ result })
-      },
-      pinned(_tenant, reason) {
-        counters.pins.inc({ reason })
-      },
-      guardRefused(_tenant, reason) {
-        counters.guardRefusals.inc({ reason })
-      },
-    }
-  }
-
-  /** Brings the series up to date. */
-  read(): void {
-    this.#transactionCounter.reset()
-    this.#transactionCounter.inc(this.#transactions)
+/**
+ * Counts what becomes of sessions. No label names a tenant or a login here: they are unbounded, and
+ * tenants have metrics of their own.
+ */
+export function observeSessions(
+  registry: Registry,
+  { accounts, affected }: CountedTenants,
+): SessionObserver {
+  const counters = sessionCounters(registry)
+  const loginSeconds = new DurationHistogram({
+    name: 'pgusher_login_seconds',
+    help: 'Time from accepting a connection to the end of its login, of those let in.',
+    bounds: LOGIN_BOUNDS,
+  }).register(registry)
+  return {
+    tenant: (name) => accounts.of(name),
+    opened(tenant, loginMs) {
+      accounts.entered(tenant)
+      counters.opened.inc()
+      loginSeconds.observeMs(loginMs)
+    },
+    closed(tenant, error) {
+      accounts.left(tenant)
+      counters.closed.inc({ code: error?.code ?? 'ok' })
+      if (error !== undefined) affected.note(tenant, error.code)
+    },
+    refused(error, tenant) {
+      counters.refused.inc({ code: error.code })
+      if (tenant !== undefined) affected.note(tenant, error.code)
+      if (error instanceof AuthenticationFailedError) {
+        counters.authFailures.inc({ reason: error.reason })
+      }
+    },
+    cancelRequested(isKnown) {
+      counters.cancels.inc({ result: isKnown ? 'found' : 'not_found' })
+    },
+    tenantSwitched(tenant, result, from) {
+      counters.switches.inc({ result })
+      if (from === undefined) return
+      accounts.left(from)
+      accounts.entered(tenant)
+    },
+    pinned(_tenant, reason) {
+      counters.pins.inc({ reason })
+    },
+    guardRefused(_tenant, reason) {
+      counters.guardRefusals.inc({ reason })
+    },
   }
 }
 
@@ -134,11 +133,6 @@ function requestCounters(registry: Registry) {
     registers,
   })
   for (const reason of Object.keys(AUTH_FAILURE_REASONS)) authFailures.inc({ reason }, 0)
-  const transactions = new Counter({
-    name: 'pgusher_transactions_total',
-    help: 'Turns on a server connection that ended with its release.',
-    registers,
-  })
   const cancels = new Counter({
     name: 'pgusher_cancel_requests_total',
     help: 'Cancel requests, by whether their key belonged to a session.',
@@ -153,7 +147,7 @@ function requestCounters(registry: Registry) {
     registers,
   })
   for (const reason of Object.keys(PIN_REASONS)) pins.inc({ reason }, 0)
-  return { authFailures, transactions, cancels, pins, ...statementCounters(registers) }
+  return { authFailures, cancels, pins, ...statementCounters(registers) }
 }
 
 function statementCounters(registers: Registry[]) {

@@ -11,11 +11,20 @@ import { until } from '../support/until.ts'
 
 const HOST = '127.0.0.1'
 
+/** Only the tenant `acme` has done anything. */
+function metricsOf(text: () => Promise<string>): AdminServerOptions['metrics'] {
+  return {
+    contentType: 'text/plain; version=0.0.4',
+    text,
+    tenantText: async (name) => (name === 'acme' ? 'up{tenant="acme"} 1\n' : undefined),
+  }
+}
+
 async function start(t: Test, parts: Partial<AdminServerOptions> = {}) {
   const server = await startAdminServer({
     host: HOST,
     port: 0,
-    metrics: { contentType: 'text/plain; version=0.0.4', text: async () => 'up 1\n' },
+    metrics: metricsOf(async () => 'up 1\n'),
     token: () => undefined,
     startup: () => ({ isReady: true, details: {} }),
     readiness: () => ({ isReady: true, details: {} }),
@@ -43,6 +52,20 @@ t.test('/metrics is what the metrics say', async (t) => {
   t.equal(answer.status, 200)
   t.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4')
   t.equal(await answer.text(), 'up 1\n')
+})
+
+t.test('/metrics/tenants/NAME is about one tenant', async (t) => {
+  const { url } = await start(t)
+  const answer = await fetch(url('/metrics/tenants/acme?x'))
+  t.equal(answer.status, 200)
+  t.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4')
+  t.equal(await answer.text(), 'up{tenant="acme"} 1\n')
+  for (const name of ['globex', '', '%61cme']) {
+    const stranger = await fetch(url(`/metrics/tenants/${name}`))
+    t.equal(stranger.status, 404, name)
+    t.match(await stranger.json(), { error: 'nothing is counted of this tenant' })
+  }
+  t.equal((await fetch(url('/metrics/tenants/acme'), { method: 'POST' })).status, 405)
 })
 
 t.test('/livez says yes whatever the readiness', async (t) => {
@@ -186,7 +209,7 @@ t.test('other paths are 404, other methods 405', async (t) => {
     t.strictSame(await stranger.json(), {
       error: 'not found',
       remedy:
-        'There are /metrics, /livez, /startupz, /readyz, /status, /log/tenants, /log/tenants/*, /drain.',
+        'There are /metrics, /metrics/tenants/*, /livez, /startupz, /readyz, /status, /log/tenants, /log/tenants/*, /drain.',
     })
   }
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
@@ -200,7 +223,7 @@ t.test('other paths are 404, other methods 405', async (t) => {
 t.test('a fault of a source is logged, and told without its details', async (t) => {
   const logged: unknown[] = []
   const { url } = await start(t, {
-    metrics: { contentType: 'text/plain', text: () => Promise.reject(new Error('boom')) },
+    metrics: metricsOf(() => Promise.reject(new Error('boom'))),
     readiness: () => {
       throw new Error('boom')
     },
@@ -259,7 +282,7 @@ t.test('close lets a running request end, and its connection with it', async (t)
       release = resolve
     })
   }
-  const { server, url } = await start(t, { metrics: { contentType: 'text/plain', text: slow } })
+  const { server, url } = await start(t, { metrics: metricsOf(slow) })
   const answer = fetch(url('/metrics'))
   await isAsked
   const closed = server.close()

@@ -22,6 +22,8 @@ t.test('sessions are found by tenant and by login', async (t) => {
   t.strictSame(spelled(pairs.named({ kind: 'login', name: 'ann' })), ['ann.acme', 'ann.b'])
   t.strictSame(spelled(pairs.named({ kind: 'login', name: 'acme' })), [])
   t.strictSame([...(pairs.of(first)?.sessions ?? [])], [first, second])
+  t.equal(pairs.tenantCount, 2)
+  t.equal(pairs.countOf('acme'), 3)
 })
 
 t.test('a pair is gone with its last session', async (t) => {
@@ -34,6 +36,8 @@ t.test('a pair is gone with its last session', async (t) => {
   pairs.remove(second)
   t.equal(pairs.of(second), undefined)
   t.strictSame([...pairs.all()], [])
+  t.equal(pairs.tenantCount, 0)
+  t.equal(pairs.countOf('acme'), 0)
   t.strictSame([...pairs.named({ kind: 'login', name: 'ann' })], [])
   pairs.remove(second)
 })

@@ -93,7 +93,7 @@ t.test('a breaker is in one state', async (t) => {
 
 t.test('staleness is that of the oldest record of late', async (t) => {
   const clock = new FakeClock()
-  const metrics = new Metrics(clock)
+  const metrics = new Metrics({ clock })
   const staleness = async () => (await samplesOf(metrics)).get('pgusher_catalog_staleness_seconds')
   t.equal(await staleness(), 0)
   metrics.catalogObserver.servedStale(90_000)

@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import t from 'tap'
-import { AuthenticationFailedError } from '../../src/auth/auth-errors.ts'
-import { RecordRefusedError } from '../../src/catalog/catalog-errors.ts'
-import { Metrics } from '../../src/telemetry/metrics.ts'
+import { fullText } from './metrics-fixture.ts'
 import { readMetrics } from './metrics-text.ts'
 
 /** The cells of every table row that begins with a metric, by its name. */
@@ -17,57 +15,8 @@ function readRows(): ReadonlyMap<string, readonly string[]> {
   return rows
 }
 
-/** A page on which every metric of ours has a sample, so that its labels can be seen. */
-async function fullPage() {
-  const { poolObserver, sessionObserver, catalogObserver, ...metrics } = drivable()
-  const error = new AuthenticationFailedError('app', 'wrongPassword')
-  sessionObserver.refused(error)
-  poolObserver.serverOpened('a', 1)
-  poolObserver.serverFailed('a', error)
-  poolObserver.serverClosed('a', 'idle')
-  poolObserver.checkedOut('a', 1)
-  poolObserver.checkoutRefused('a', error)
-  poolObserver.violated('acme', 'role')
-  catalogObserver.lookedUp('redis', 'hit', 1)
-  catalogObserver.recordRefused(new RecordRefusedError('tenant acme: no such key'))
-  return readMetrics(await metrics.text())
-}
-
-function drivable() {
-  const metrics = new Metrics()
-  const counts = {
-    idle: 1,
-    leased: 0,
-    canceling: 0,
-    resetting: 0,
-    connecting: 0,
-    waiting: 0,
-    oldestWaitMs: 0,
-    size: 1,
-    oldestLeaseMs: 0,
-  }
-  metrics.watch({
-    pools: () => [{ name: 'a', counts: () => counts }],
-    budgets: () => [{ server: 'db:5432', used: 1, max: 2, denied: 0 }],
-    sessionCount: () => 1,
-    clientCount: () => 1,
-    isDraining: () => false,
-    catalogTenants: () => 1,
-  })
-  metrics.watchCatalog(() => ({
-    isRedisUp: true,
-    isSourceUp: true,
-    breakers: { redis: 'closed', postgres: 'closed' },
-    entries: 1,
-    bytes: 1,
-  }))
-  metrics.drained('complete')
-  const { poolObserver, sessionObserver, catalogObserver } = metrics
-  return { poolObserver, sessionObserver, catalogObserver, text: () => metrics.text() }
-}
-
 const rows = readRows()
-const page = await fullPage()
+const page = readMetrics(await fullText())
 
 /** Label names of a metric's samples, as the page of docs writes them. */
 function writtenLabels(metric: string): string {
@@ -84,7 +33,9 @@ function writtenLabels(metric: string): string {
 
 for (const [name, type] of page.types) {
   t.test(`docs/metrics.md is right about ${name}`, async (t) => {
-    const [writtenType, unit, labels, meaning] = rows.get(name) ?? []
+    const [writtenType, unit, labels, meaning, ...rest] = rows.get(name) ?? []
+    // Behind the last cell stand the end of the line and the name.
+    const counterparts = rest.slice(0, -2)
     t.equal(writtenType, type)
     if (!name.startsWith('pgusher_')) return
     t.ok(
@@ -93,7 +44,9 @@ for (const [name, type] of page.types) {
     )
     t.equal(labels, writtenLabels(name))
     t.equal(meaning, page.help.get(name))
-    t.equal(unit === 'seconds', name.endsWith('_seconds'))
+    t.equal(unit === 'seconds', /_seconds(?:_total)?$/.test(name))
+    t.equal(unit === 'bytes', /_bytes(?:_total)?$/.test(name))
+    t.equal(counterparts.length, 2, 'PgBouncer and OpenTelemetry')
     t.equal(name.endsWith('_total'), type === 'counter', 'only counters are called _total')
   })
 }

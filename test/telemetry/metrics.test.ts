@@ -1,43 +1,10 @@
 import { readFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import t from 'tap'
 import { AuthenticationFailedError, AuthMethodRefusedError } from '../../src/auth/auth-errors.ts'
 import { CheckoutTimeoutError } from '../../src/pool/pool-errors.ts'
-import type { PoolCounts } from '../../src/pool/pool-parts.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
-import type { ProxyState, WatchedPool } from '../../src/telemetry/proxy-state.ts'
-import { readMetrics } from './metrics-text.ts'
-
-const EMPTY: PoolCounts = {
-  idle: 0,
-  leased: 0,
-  canceling: 0,
-  resetting: 0,
-  connecting: 0,
-  waiting: 0,
-  oldestWaitMs: 0,
-  size: 1,
-  oldestLeaseMs: 0,
-}
-
-function pool(name: string, counts: Partial<PoolCounts> = {}): WatchedPool {
-  return { name, counts: () => ({ ...EMPTY, ...counts }) }
-}
-
-function state(parts: Partial<ProxyState> = {}): ProxyState {
-  return {
-    pools: () => [],
-    budgets: () => [],
-    sessionCount: () => 0,
-    clientCount: () => 0,
-    isDraining: () => false,
-    catalogTenants: () => 0,
-    ...parts,
-  }
-}
-
-async function samplesOf(metrics: Metrics): Promise<ReadonlyMap<string, number>> {
-  return readMetrics(await metrics.text()).samples
-}
+import { quietPool as pool, samplesOf, quietState as state } from './metrics-fixture.ts'
 
 t.test('sessions are counted by how they come and go', async (t) => {
   const metrics = new Metrics()
@@ -111,7 +78,7 @@ t.test('gauges show the proxy at the scrape', async (t) => {
   let isDraining = false
   let pools = [
     pool('a', { idle: 1, leased: 2, canceling: 3, connecting: 4, waiting: 5, oldestWaitMs: 1500 }),
-    pool('b', { idle: 7 }),
+    pool('b', { size: 20, idle: 7, oldestLeaseMs: 2500 }),
   ]
   metrics.watch(
     state({
@@ -134,6 +101,8 @@ t.test('gauges show the proxy at the scrape', async (t) => {
   t.equal(samples.get('pgusher_pool_clients_waiting{pool="a"}'), 5)
   t.equal(samples.get('pgusher_pool_oldest_wait_seconds{pool="a"}'), 1.5)
   t.equal(samples.get('pgusher_pool_servers{pool="b",state="idle"}'), 7)
+  t.equal(samples.get('pgusher_pool_max_connections{pool="b"}'), 20)
+  t.equal(samples.get('pgusher_pool_oldest_lease_seconds{pool="b"}'), 2.5)
   t.equal(samples.get('pgusher_pool_checkouts_total{pool="b"}'), 0, 'a counter is there from 0')
 
   isDraining = true
@@ -190,4 +159,40 @@ t.test('the build is named, and so is the format', async (t) => {
   const samples = await samplesOf(metrics)
   t.equal(samples.get(`pgusher_build_info{version="${version}"}`), 1)
   t.match(metrics.contentType, /^text\/plain; version=0\.0\.4/)
+})
+
+t.test('what a budget denied is counted on when the budget begins anew', async (t) => {
+  const metrics = new Metrics()
+  let budgets = [{ server: 'db:5432', used: 3, max: 3, denied: 5 }]
+  metrics.watch(state({ budgets: () => budgets }))
+  const denied = async () =>
+    (await samplesOf(metrics)).get('pgusher_server_budget_denied_total{server="db:5432"}')
+  t.equal(await denied(), 5)
+  t.equal(await denied(), 5)
+  budgets = []
+  t.equal(await denied(), 5, 'of a budget that is gone')
+  budgets = [{ server: 'db:5432', used: 0, max: 3, denied: 7 }]
+  t.equal(await denied(), 12)
+  budgets = [{ server: 'db:5432', used: 0, max: 3, denied: 2 }]
+  t.equal(await denied(), 14, 'it was gone and came back between two scrapes')
+})
+
+t.test('drains and reloads are counted by their end', async (t) => {
+  const metrics = new Metrics()
+  metrics.drained('timeout')
+  metrics.reloaded('refused')
+  metrics.reloaded('refused')
+  const samples = await samplesOf(metrics)
+  t.equal(samples.get('pgusher_drains_total{outcome="timeout"}'), 1)
+  t.equal(samples.get('pgusher_drains_total{outcome="complete"}'), 0)
+  t.equal(samples.get('pgusher_config_reloads_total{result="refused"}'), 2)
+  t.equal(samples.get('pgusher_config_reloads_total{result="done"}'), 0)
+})
+
+t.test('open file descriptors are counted', async (t) => {
+  const metrics = new Metrics()
+  const before = (await samplesOf(metrics)).get('process_open_fds') ?? Number.NaN
+  const files = await Promise.all(Array.from({ length: 5 }, () => open('package.json')))
+  t.equal((await samplesOf(metrics)).get('process_open_fds'), before + 5)
+  for (const file of files) await file.close()
 })

@@ -41,6 +41,18 @@ export class SessionPairs {
     else yield* this.#byLogin.get(name) ?? []
   }
 
+  /** Tenants with an open session. */
+  get tenantCount(): number {
+    return this.#byTenant.size
+  }
+
+  /** Open sessions of a tenant. */
+  countOf(tenant: string): number {
+    let count = 0
+    for (const { sessions } of this.#byTenant.get(tenant)?.values() ?? []) count += sessions.size
+    return count
+  }
+
   *all(): Iterable<SessionPair> {
     for (const pairs of this.#byTenant.values()) yield* pairs.values()
   }

@@ -64,7 +64,7 @@ export async function changeTenant(
 function note({ home, admission }: SwitchWish, route: Route, parts: SessionParts): void {
   const { tenant, login } = route
   const from = admission.route.tenant
-  parts.observer.tenantSwitched(tenant, 'done')
+  parts.observer.tenantSwitched(tenant, 'done', from)
   parts.logger.info('tenant switched', { session: home.id, login, from, tenant })
 }
 
