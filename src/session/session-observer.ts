@@ -40,8 +40,10 @@ export interface SessionObserver {
   opened(tenant: string, loginMs: number): void
   /** A logged-in client is gone; `error` says why it was sent away. */
   closed(tenant: string, error: ProxyError | undefined): void
-  /** A client was not let in. `tenant`: whose client it is, once it had proven that. */
-  refused(error: ProxyError, tenant?: string): void
+  /** A client was not let in. */
+  refused(error: ProxyError): void
+  /** One of those had proven to be the tenant's; told beside `refused`. */
+  turnedAway(tenant: string, error: ProxyError): void
   /** A cancel request came; `isKnown` when its key was one of ours. */
   cancelRequested(isKnown: boolean): void
   /**

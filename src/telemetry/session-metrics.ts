@@ -76,12 +76,14 @@ export function observeSessions(
       counters.closed.inc({ code: error?.code ?? 'ok' })
       if (error !== undefined) affected.note(tenant, error.code)
     },
-    refused(error, tenant) {
+    refused(error) {
       counters.refused.inc({ code: error.code })
-      if (tenant !== undefined) affected.note(tenant, error.code)
       if (error instanceof AuthenticationFailedError) {
         counters.authFailures.inc({ reason: error.reason })
       }
+    },
+    turnedAway(tenant, error) {
+      affected.note(tenant, error.code)
     },
     cancelRequested(isKnown) {
       counters.cancels.inc({ result: isKnown ? 'found' : 'not_found' })

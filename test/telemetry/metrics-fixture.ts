@@ -63,7 +63,8 @@ export async function fullText(): Promise<string> {
   }))
   const { poolObserver, sessionObserver, catalogObserver } = metrics
   const error = new AuthenticationFailedError('app', 'wrongPassword')
-  sessionObserver.refused(error, 'acme')
+  sessionObserver.refused(error)
+  sessionObserver.turnedAway('acme', error)
   sessionObserver.tenant('acme').errorReported('40001', 'server')
   poolObserver.serverOpened('a', 1)
   poolObserver.serverFailed('a', error)

@@ -167,7 +167,7 @@ t.test('an error tells how many tenants it hit of late', async (t) => {
   t.equal(await affected(), undefined)
   const error = new CheckoutTimeoutError(1)
   for (let round = 0; round < 5; round += 1) observer.closed('acme', error)
-  observer.refused(error, 'globex')
+  observer.turnedAway('globex', error)
   observer.refused(error)
   observer.closed('initech', undefined)
   t.equal(await affected(), 2)

@@ -95,12 +95,25 @@ async function letIn(arrival: Arrival, parts: SessionParts): Promise<void> {
   const claim = hearClaim(packet, channel, options)
   Object.assign(claimant, { login: claim.login, tenant: claim.tenant })
   const admitted = await admit({ channel, claim, options, signal }, parts)
+  try {
+    await enterTenant(arrival, { ...admitted, keyBytes: cancelKeyBytes(packet) }, parts)
+  } catch (error) {
+    parts.observer.turnedAway(admitted.route.tenant, foreseen(error))
+    throw error
+  }
+}
+
+async function enterTenant(
+  arrival: Arrival,
+  admitted: Admitted & Pick<Login, 'keyBytes'>,
+  parts: SessionParts,
+): Promise<void> {
   const { tenant, maxClients } = admitted.route
   if (!parts.tenantGate.tryEnter(tenant, maxClients)) throw new TenantFullError(tenant, maxClients)
+  const { keyBytes } = admitted
   const mode = admitted.claim.replication
-  const keyBytes = cancelKeyBytes(packet)
   try {
-    if (mode === 'none') await startPooled(arrival, { ...admitted, keyBytes }, parts)
+    if (mode === 'none') await startPooled(arrival, admitted, parts)
     else await startReplication({ ...arrival, keyBytes, mode }, admitted, parts)
   } catch (error) {
     parts.tenantGate.leave(tenant)
