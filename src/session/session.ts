@@ -1,6 +1,7 @@
 // biome-ignore-all lint/style/noExcessiveLinesPerFile: one machine of states, whose moves are read together
 import type { Socket } from 'node:net'
 import type { ProxyError } from '../base/proxy-error.ts'
+import { SqlState } from '../base/sql-state.ts'
 import type { PoolMode, Route, SessionTimeouts } from '../catalog/route.ts'
 import type { Lease } from '../pool/lease.ts'
 import type { Waiter } from '../pool/waiter.ts'
@@ -191,7 +192,7 @@ export class Session implements Waiter, OpenSession {
     return true
   }
 
-  /** The relay: an error goes to the client. */
+  /** An error goes to the client, through the relay or past it. */
   errorReported(sqlState: string, origin: 'server' | 'proxy'): void {
     this.#tenure.meter.errorReported(sqlState, origin)
   }
@@ -630,6 +631,7 @@ export class Session implements Waiter, OpenSession {
     })
     const { lease } = state
     this.#move(resting(lease))
+    this.errorReported(error.sqlState, 'proxy')
     this.#answer(refusalAnswer(request, error))
     this.#attempt(() => {
       if (lease === undefined) this.#settle()
@@ -678,6 +680,7 @@ export class Session implements Waiter, OpenSession {
     this.#move(IDLE)
     this.#settle()
     this.#deadline.set(this.#timeouts.idleClientMs)
+    this.errorReported(SqlState.queryCanceled, 'proxy')
     this.#socket.write(answer)
     this.#socket.resume()
     this.#leaveIfDue()
@@ -754,7 +757,9 @@ export class Session implements Waiter, OpenSession {
   #say(error: ProxyError | undefined, isMidMessage: boolean): void {
     const isSayable = error instanceof ServerLostError ? error.isReportable : !isMidMessage
     this.#log.ended(error)
-    endClient(this.#socket, isSayable ? error : undefined)
+    const said = isSayable ? error : undefined
+    if (said !== undefined) this.errorReported(said.sqlState, 'proxy')
+    endClient(this.#socket, said)
   }
 
   get #relay(): Relay {

@@ -70,7 +70,7 @@ function observeWork(registry: Registry): WorkTotals['observer'] {
 function errorCounter(registry: Registry): Counter<'class' | 'origin'> {
   const errors = new Counter({
     name: 'pgusher_errors_total',
-    help: 'Errors that clients were told, by class of SQLSTATE and by who said it.',
+    help: 'Errors that logged-in clients were told, by class of SQLSTATE and by who said it.',
     labelNames: ['class', 'origin'],
     registers: [registry],
   })

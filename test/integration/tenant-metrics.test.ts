@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import t, { type Test } from 'tap'
 import { startTestProxy, type TestProxy } from '../support/proxy.ts'
+import { sendCancel } from '../support/raw-client.ts'
 import { saasSettings, startSaas } from '../support/saas.ts'
 import { until } from '../support/until.ts'
 import { readMetrics } from '../telemetry/metrics-text.ts'
@@ -143,5 +144,31 @@ t.test('an error is told apart by how many tenants it hits', async (t) => {
   }
   const value = await samplesOf(proxy)
   t.equal(value('pgusher_tenants_affected{code="CHECKOUT_TIMEOUT"}'), 3)
+  t.equal(value('pgusher_errors_total{class="53",origin="proxy"}'), 2, 'of those with a session')
+  t.equal(value('pgusher_tenant_errors_total{tenant="acme",class="53"}'), 2)
   for (const holder of holders) await holder.query('COMMIT')
+})
+
+t.test('what the proxy says itself is told apart from what the server says', async (t) => {
+  const proxy = await start()
+  const client = await connect(t, proxy, 'globex')
+  await t.rejects(client.query(`SET pgusher.tenant = 'nobody'`))
+  await t.rejects(client.query('SET ROLE postgres'))
+  await t.rejects(client.query('nonsense'))
+  await proxy.operations.pause('globex', new AbortController().signal)
+  const answer = t.rejects(client.query('SELECT 1'), { code: '57014' })
+  await until(async () => (await samplesOf(proxy))(of('clients_waiting', 'globex')) === 1)
+  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number }
+  const secret = Buffer.alloc(4)
+  secret.writeInt32BE(secretKey)
+  await sendCancel(proxy.port, { processId: processID, secret })
+  await answer
+  proxy.operations.kill('globex')
+  const value = await samplesOf(proxy)
+  const said = (origin: string) =>
+    ['28', '42', '57'].map((found) =>
+      value(`pgusher_errors_total{class="${found}",origin="${origin}"}`),
+    )
+  t.strictSame(said('server'), [0, 1, 0])
+  t.strictSame(said('proxy'), [0, 2, 2])
 })
