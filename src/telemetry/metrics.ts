@@ -11,6 +11,7 @@ import { PoolMetrics } from './pool-metrics.ts'
 import { registerProcess } from './process-metrics.ts'
 import { proxyGauges } from './proxy-gauges.ts'
 import type { ProxyState } from './proxy-state.ts'
+import { renderText } from './render-text.ts'
 import { observeSessions } from './session-metrics.ts'
 import { TenantAccounts, type TenantMetricsOptions } from './tenant-accounts.ts'
 import { TenantLines } from './tenant-lines.ts'
@@ -103,7 +104,7 @@ export class Metrics {
     this.#budgets.read(this.#state?.budgets() ?? [])
     this.#catalog.read(this.#readCatalog?.())
     if (this.#state !== undefined) this.#readGauges(this.#state)
-    return this.#registry.metrics()
+    return renderText(this.#registry)
   }
 
   /** The metrics of one tenant, whether it has a label or not; `undefined`: nothing is counted of it. */
@@ -112,7 +113,7 @@ export class Metrics {
     if (line === undefined) return undefined
     const registry = new Registry()
     registerTenantMetrics(registry, () => [line])
-    return await registry.metrics()
+    return await renderText(registry)
   }
 }
 
