@@ -58,14 +58,16 @@ export class TenantLabels {
     if (sinceMs < RANK_EVERY_MS) return
     this.#rankedMs = nowMs
     this.#former = []
-    const newcomers: TenantAccount[] = []
+    const weight = 0.5 ** (sinceMs / HALF_LIFE_MS)
+    // To sort all tenants would keep the event loop for long, and no more than these can have one.
+    const newcomers = new Busiest(this.#limits().max)
     for (const account of accounts) {
-      account.rate(0.5 ** (sinceMs / HALF_LIFE_MS))
-      if (account.busyness >= IDLE_BUSYNESS && !this.#holders.has(account)) newcomers.push(account)
+      account.rate(weight)
+      const isBusy = account.busyness >= IDLE_BUSYNESS && !this.#holders.has(account)
+      if (isBusy && this.#mayHave(account)) newcomers.offer(account)
     }
-    newcomers.sort((a, b) => b.busyness - a.busyness)
     this.#shrink()
-    this.#replace(newcomers, nowMs)
+    this.#replace(newcomers.found, nowMs)
   }
 
   /** The limit may have been lowered. */
@@ -111,5 +113,40 @@ export class TenantLabels {
     account.showWithOthers()
     this.#holders.delete(account)
     this.#former = [...this.#former, account]
+  }
+}
+
+/** Finds the busiest of many without sorting them all. */
+class Busiest {
+  readonly #count: number
+  readonly #found: TenantAccount[] = []
+
+  constructor(count: number) {
+    this.#count = count
+  }
+
+  /** The busiest first. */
+  get found(): readonly TenantAccount[] {
+    return this.#found
+  }
+
+  offer(account: TenantAccount): void {
+    const last = this.#found.at(-1)
+    const isFull = this.#found.length >= this.#count
+    if (isFull && (last === undefined || account.busyness <= last.busyness)) return
+    this.#found.splice(this.#rankOf(account), 0, account)
+    if (isFull) this.#found.pop()
+  }
+
+  /** How many are busier, by halves. */
+  #rankOf({ busyness }: TenantAccount): number {
+    let low = 0
+    let high = this.#found.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#found[middle]?.busyness ?? 0) >= busyness) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }

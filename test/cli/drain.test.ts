@@ -167,7 +167,11 @@ t.test('a proxy that takes longer than it holds an answer back', async (t) => {
   const admin = await startAdminServer({
     host: '127.0.0.1',
     port: 0,
-    metrics: { contentType: 'text/plain', text: async () => '' },
+    metrics: {
+      contentType: 'text/plain',
+      text: async () => '',
+      tenantText: async () => undefined,
+    },
     token: () => 'sesame',
     startup: () => ({ isReady: true, details: {} }),
     readiness: () => ({ isReady: false, details: {} }),

@@ -144,3 +144,13 @@ t.test('only half of the tenants that are counted can ever have a label', async 
   town.work('a', 100_000)
   t.match(await town.ranked(), { a: 1 }, 'a had one before')
 })
+
+t.test('of many newcomers the busiest get the labels', async (t) => {
+  const town = scene({ tenantLabels: 3, maxTenants: 100 })
+  for (const name of ['a', 'b', 'c']) town.work(name, 5)
+  for (const [name, ms] of Object.entries({ d: 30, e: 50, f: 40, g: 20, h: 60, i: 10 })) {
+    town.work(name, ms)
+  }
+  t.strictSame(await town.ranked(), { a: 1, b: 1, c: 1, e: 0, f: 0, h: 0, other: 6 })
+  t.strictSame(await town.ranked(), { e: 0, f: 0, h: 0, other: 6 })
+})
