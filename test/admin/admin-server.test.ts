@@ -11,13 +11,8 @@ import { until } from '../support/until.ts'
 
 const HOST = '127.0.0.1'
 
-/** Only the tenant `acme` has done anything. */
 function metricsOf(text: () => Promise<string>): AdminServerOptions['metrics'] {
-  return {
-    contentType: 'text/plain; version=0.0.4',
-    text,
-    tenantText: async (name) => (name === 'acme' ? 'up{tenant="acme"} 1\n' : undefined),
-  }
+  return { contentType: 'text/plain; version=0.0.4', text, tenantText: async () => undefined }
 }
 
 async function start(t: Test, parts: Partial<AdminServerOptions> = {}) {
@@ -52,20 +47,6 @@ t.test('/metrics is what the metrics say', async (t) => {
   t.equal(answer.status, 200)
   t.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4')
   t.equal(await answer.text(), 'up 1\n')
-})
-
-t.test('/metrics/tenants/NAME is about one tenant', async (t) => {
-  const { url } = await start(t)
-  const answer = await fetch(url('/metrics/tenants/acme?x'))
-  t.equal(answer.status, 200)
-  t.equal(answer.headers.get('content-type'), 'text/plain; version=0.0.4')
-  t.equal(await answer.text(), 'up{tenant="acme"} 1\n')
-  for (const name of ['globex', '', '%61cme']) {
-    const stranger = await fetch(url(`/metrics/tenants/${name}`))
-    t.equal(stranger.status, 404, name)
-    t.match(await stranger.json(), { error: 'nothing is counted of this tenant' })
-  }
-  t.equal((await fetch(url('/metrics/tenants/acme'), { method: 'POST' })).status, 405)
 })
 
 t.test('/livez says yes whatever the readiness', async (t) => {
