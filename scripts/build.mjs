@@ -7,7 +7,10 @@ import { ROOT, runBin } from './run.mjs'
 const DIST = join(ROOT, 'dist')
 /** What `pgusher` runs; its first line has the options that Node needs. */
 const MAIN = join(DIST, 'src/main.js')
-const EVERYTHING = { project: 'tsconfig.json', trees: ['src', 'test', 'bench', 'examples'] }
+const EVERYTHING = {
+  project: 'tsconfig.json',
+  trees: ['src', 'test', 'bench', 'examples', 'monitoring'],
+}
 const PROGRAM = { project: 'tsconfig.src.json', trees: ['src'] }
 
 /**

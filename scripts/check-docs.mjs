@@ -70,7 +70,7 @@ function pageFaults(page) {
     .map((link) => `${page}: link to ${link} leads nowhere`)
   const paths = matches(
     text,
-    /\b((?:src|test|bench|examples|scripts)\/[\w./-]+\.(?:ts|mjs|sql))\b/g,
+    /\b((?:src|test|bench|examples|monitoring|scripts)\/[\w./-]+\.(?:ts|mjs|sql))\b/g,
   )
     .filter((path) => !existsSync(join(ROOT, path)))
     .map((path) => `${page}: names ${path}, which does not exist`)

@@ -7,7 +7,7 @@ import { capture, run } from './run.mjs'
 const PYTHON = '/usr/lib/python3/dist-packages'
 const GO = '/usr/share/gocode/src/github.com'
 
-/** Debian's packages of the drivers under test, each with a file or a program that it brings. */
+/** Debian's packages that tests run, each with a file or a program that it brings. */
 const PACKAGES = {
   'python3-psycopg2': join(PYTHON, 'psycopg2'),
   'python3-psycopg': join(PYTHON, 'psycopg'),
@@ -20,10 +20,11 @@ const PACKAGES = {
   'golang-go': 'go',
   openssl: 'openssl',
   prometheus: 'promtool',
+  chromium: 'chromium',
 }
 
 /**
- * Installs what test/drivers needs and this machine lacks; that takes root and Debian's apt-get.
+ * Installs what tests need of them and this machine lacks; that takes root and Debian's apt-get.
  * Throws when something is still missing.
  */
 function installDriverPackages() {
@@ -33,12 +34,12 @@ function installDriverPackages() {
   requireDriverPackages()
 }
 
-/** Throws, and says what to do, when something that test/drivers needs is missing. */
+/** Throws, and says what to do, when one of them is missing. */
 export function requireDriverPackages() {
   const missing = missingPackages()
   if (missing.length === 0) return
   throw new Error(
-    `Tests in test/drivers need Debian's ${missing.join(', ')}.\n` +
+    `Tests in test/drivers and test/prometheus need Debian's ${missing.join(', ')}.\n` +
       `Run, as root: apt-get update && apt-get install --no-install-recommends ${missing.join(' ')}`,
   )
 }

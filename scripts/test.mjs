@@ -37,7 +37,7 @@ async function test(files) {
 
 function tryFindTools(files) {
   try {
-    if (files.length === 0 || files.some(isDriverTest)) requireDriverPackages()
+    if (files.length === 0 || files.some(needsDriverPackages)) requireDriverPackages()
     return { dir: findTestTools(), redisServer: findRedisServer() }
   } catch (error) {
     console.error(error.message)
@@ -45,8 +45,8 @@ function tryFindTools(files) {
   }
 }
 
-function isDriverTest(file) {
-  return resolve(file).includes(join('test', 'drivers'))
+function needsDriverPackages(file) {
+  return ['drivers', 'prometheus'].some((room) => resolve(file).includes(join('test', room)))
 }
 
 function testEnvironment({ dir, redisServer }) {
