@@ -32,7 +32,7 @@ export const tenants: Row = {
     },
     {
       title: 'Mean query time',
-      description: 'Time of an average query, with its wait.',
+      description: 'Time of an average query, without the wait for a server connection.',
       unit: 's',
       queries: [
         {

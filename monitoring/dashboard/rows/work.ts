@@ -16,14 +16,14 @@ export const work: Row = {
     {
       title: 'Query time',
       description:
-        'From the first byte of a request until all of it was answered, with the wait for a server connection.',
+        'From giving a request to a server connection until all of it was answered. The wait for the connection is not in it.',
       unit: 's',
       queries: percentiles('pgusher_query_seconds'),
     },
     {
       title: 'Transaction time',
       description:
-        'From the first request of a transaction on its server connection until its end, with what the application does in between.',
+        'From the first request of a transaction until its end, with what the application does in between.',
       unit: 's',
       queries: percentiles('pgusher_transaction_seconds'),
     },
