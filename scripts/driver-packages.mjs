@@ -20,7 +20,7 @@ const PACKAGES = {
   'golang-go': 'go',
   openssl: 'openssl',
   prometheus: 'promtool',
-  chromium: 'chromium',
+  chromium: '/usr/bin/chromium',
 }
 
 /**

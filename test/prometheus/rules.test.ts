@@ -83,6 +83,16 @@ t.test('no name is given twice, and no runbook is about an alert that is gone', 
   t.strictSame(books.sort(), names.sort())
 })
 
+t.test('docs/alerts.md lists all alerts', async (t) => {
+  const page = readFileSync('docs/alerts.md', 'utf8')
+  const rows = page.matchAll(/^\| \[`(\w+)`\]\(\S+\) \| (\w+) \| (.+) \|$/gm)
+  const written = [...rows].map(([, ...cells]) => cells.join(' | '))
+  const expected = alerts.map(({ alert, labels, annotations }) =>
+    [alert, labels['severity'], annotations['summary']].join(' | '),
+  )
+  t.strictSame(written.sort(), expected.sort())
+})
+
 t.test('every code that a rule names is one of ours', async (t) => {
   const known = readFileSync('docs/errors.md', 'utf8')
   const codes = alerts.flatMap(({ expr }) => [

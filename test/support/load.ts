@@ -11,15 +11,21 @@ export type Work = (client: pg.Client) => Promise<unknown>
 export interface Guest {
   readonly port: number
   readonly tenant: string
+  /** @defaultValue the one that every login of a test has */
+  readonly password?: string
 }
 
 /** Opens a client of a tenant, as applications do. End it. */
-export async function connectGuest({ port, tenant }: Guest): Promise<pg.Client> {
+export async function connectGuest({
+  port,
+  tenant,
+  password = PASSWORD,
+}: Guest): Promise<pg.Client> {
   const client = new pg.Client({
     host: '127.0.0.1',
     port,
     user: `app.${tenant}`,
-    password: PASSWORD,
+    password,
     database: 'any',
   })
   // The end of a connection shows as a failure of what is asked next.

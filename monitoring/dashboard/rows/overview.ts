@@ -4,6 +4,8 @@ import { percentiles, ratesBy, series, total, totalRate } from '../queries.ts'
 const inUse = `sum by (instance, pool) (${series('pgusher_pool_servers', 'state!="idle"')})`
 const size = `sum by (instance, pool) (${series('pgusher_pool_max_connections')})`
 
+const violations = series('pgusher_isolation_violations_total')
+
 export const overview: Row = {
   title: 'Overview',
   panels: [
@@ -58,7 +60,8 @@ export const overview: Row = {
       alarmFrom: 1,
       queries: [
         {
-          expr: `sum(increase(${series('pgusher_isolation_violations_total')}[$__range])) or vector(0)`,
+          // A kind that was not there before has no earlier sample to rise from: its value counts.
+          expr: `sum((${violations} unless ${violations} offset $__range) or increase(${violations}[$__range])) or vector(0)`,
           legend: 'violations',
         },
       ],
