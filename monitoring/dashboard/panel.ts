@@ -1,5 +1,5 @@
 /** Units as Grafana names them. */
-export type Unit = 'short' | 's' | 'bytes' | 'Bps' | 'cps' | 'percentunit' | 'bool_on_off'
+export type Unit = 'short' | 's' | 'bytes' | 'Bps' | 'cps' | 'percentunit'
 
 /** One query of a panel. */
 export interface Query {

@@ -40,7 +40,7 @@ export function total(gauge: string, legend: string): Query {
   return { expr: `sum(${series(gauge)})`, legend }
 }
 
-/** Half of what a histogram saw was below the first line; one in twenty, one in a hundred above the others. */
+/** Times that half, 95 % and 99 % of what a histogram saw stayed below. */
 export function percentiles(histogram: string): readonly Query[] {
   return [50, 95, 99].map((percent) => ({
     expr: `histogram_quantile(${percent / 100}, sum by (le) (${rate(`${histogram}_bucket`)}))`,

@@ -25,7 +25,7 @@ t.test('what was done is what is shown', async (t) => {
   t.ok(peak('Overview', 'Transactions and queries', 'transactions') > 0)
   t.ok(peak('Clients', 'Clients waiting') > 0, 'the rush was seen')
   t.ok(peak('Isolation', 'Violations', 'search_path') > 0, 'the mischief was seen')
-  t.ok(peak('Server connections', 'Failures to open', 'SERVER_UNREACHABLE') > 0, 'the outage too')
+  t.ok(peak('Errors', 'Tenants affected', 'SERVER_UNREACHABLE') > 0, 'the outage too')
 })
 
 t.test('every row is drawn', async (t) => {
