@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { build } from './build.mjs'
 import { reportCoverage } from './coverage.mjs'
 import { requireDriverPackages } from './driver-packages.mjs'
+import { findHelm } from './helm.mjs'
 import { findRedisServer } from './redis-server.mjs'
 import { packageFile, ROOT } from './run.mjs'
 import { TapOutput } from './tap-output.mjs'
@@ -38,7 +39,7 @@ async function test(files) {
 function tryFindTools(files) {
   try {
     if (files.length === 0 || files.some(needsDriverPackages)) requireDriverPackages()
-    return { dir: findTestTools(), redisServer: findRedisServer() }
+    return { dir: findTestTools(), redisServer: findRedisServer(), helm: findHelm() }
   } catch (error) {
     console.error(error.message)
     return undefined
@@ -46,14 +47,15 @@ function tryFindTools(files) {
 }
 
 function needsDriverPackages(file) {
-  return ['drivers', 'prometheus'].some((room) => resolve(file).includes(join('test', room)))
+  return ['drivers', 'helm', 'prometheus'].some((room) => resolve(file).includes(join('test', room)))
 }
 
-function testEnvironment({ dir, redisServer }) {
+function testEnvironment({ dir, redisServer, helm }) {
   const path = [dir, process.env.PATH].join(delimiter)
   // A colour or a TAP=1 of the caller would change the output that is read here.
   const { TAP: _, FORCE_COLOR: __, ...inherited } = process.env
-  return { ...inherited, PATH: path, PGUSHER_TEST_BIN: dir, REDIS_SERVER_BIN: redisServer }
+  const programs = { PGUSHER_TEST_BIN: dir, REDIS_SERVER_BIN: redisServer, HELM_BIN: helm }
+  return { ...inherited, ...programs, PATH: path }
 }
 
 /** tap's Test class is generated, with the plugins of the last `tap build` compiled into it. */

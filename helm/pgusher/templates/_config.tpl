@@ -1,0 +1,49 @@
+{{/*
+What the chart itself relies on, or what the mode asks for. The probes of kubelet come over the
+network of the pod, also to a sidecar.
+*/}}
+{{- define "pgusher.modeConfig" -}}
+listen:
+  host: {{ ternary "127.0.0.1" "0.0.0.0" (eq .Values.mode "sidecar") }}
+  port: 6432
+admin:
+  host: 0.0.0.0
+  port: 9127
+  tokenFile: /run/pgusher/admin-token
+timeouts:
+  drainDelayMs: {{ ternary 0 5000 (eq .Values.mode "sidecar") }}
+  drainMs: 25000
+{{- end }}
+
+{{/* The configuration file, with what the mode gives and the user did not. */}}
+{{- define "pgusher.config" -}}
+{{- mustMergeOverwrite (include "pgusher.modeConfig" . | fromYaml) (deepCopy .Values.config) | toYaml -}}
+{{- end }}
+
+{{- define "pgusher.listenPort" -}}
+{{- (include "pgusher.config" . | fromYaml).listen.port | int -}}
+{{- end }}
+
+{{- define "pgusher.adminPort" -}}
+{{- (include "pgusher.config" . | fromYaml).admin.port | int -}}
+{{- end }}
+
+{{/* The time that a drain takes at most, in whole seconds. */}}
+{{- define "pgusher.drainSeconds" -}}
+{{- $timeouts := (include "pgusher.config" . | fromYaml).timeouts -}}
+{{- divf (add (int64 $timeouts.drainDelayMs) (int64 $timeouts.drainMs)) 1000.0 | ceil | int64 -}}
+{{- end }}
+
+{{/* What a pod with PgUsher in it needs at least; an application may need more to end by itself. */}}
+{{- define "pgusher.terminationGracePeriodSeconds" -}}
+{{- if kindIs "invalid" .Values.terminationGracePeriodSeconds -}}
+{{- add (include "pgusher.drainSeconds" . | int64) 10 -}}
+{{- else -}}
+{{- .Values.terminationGracePeriodSeconds | int64 -}}
+{{- end -}}
+{{- end }}
+
+{{/* Changes with the configuration: an annotation of pods, so that they are replaced. */}}
+{{- define "pgusher.checksum" -}}
+{{- include "pgusher.config" . | sha256sum -}}
+{{- end }}
