@@ -70,6 +70,7 @@ const VALUES = {
   },
   replicaCount: whole(0),
   updateStrategy: kubernetes,
+  minReadySeconds: whole(0),
   terminationGracePeriodSeconds: orNull(whole(1)),
   resources: kubernetes,
   podLabels: texts,
@@ -170,7 +171,10 @@ function withoutPasswords(node, key = '', parent = '') {
     if (SECRETS.has(key)) return secret(node, `^(${REFERENCE}|SCRAM-SHA-256\\$.+)$`)
     if (key === 'key' && parent === 'keys') return secret(node, `^${REFERENCE}$`)
     if (URLS.has(key)) {
-      return secret(node, `^(${REFERENCE}|[a-z]+://(([^@:/]|${REFERENCE})*(:${REFERENCE})?@)?[^@]*)$`)
+      return secret(
+        node,
+        `^(${REFERENCE}|[a-z]+://(([^@:/]|${REFERENCE})*(:${REFERENCE})?@)?[^@]*)$`,
+      )
     }
     return node
   }

@@ -1,0 +1,88 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { parseAllDocuments } from 'yaml'
+import { TestAuthority } from '../support/certificates.ts'
+import { type KubernetesObject, theObject } from '../support/helm.ts'
+import { renderAll } from './chart-sets.ts'
+import { type Container, configText, proxyContainer } from './pod-parts.ts'
+
+/** What the Secrets hold that value files and examples name. */
+const SECRETS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'front-door': {
+    APP_PASSWORD: 'hush app',
+    REDIS_PASSWORD: 'hush-redis',
+    CATALOG_PASSWORD: 'hush/catalog',
+    OPS_PASSWORD: 'hush ops',
+  },
+  'pool-login': { password: 'hush@pool' },
+  'pgusher-passwords': { APP_PASSWORD: 'hush', POOL_PASSWORD: 'hush' },
+  'shop-database': { APP_PASSWORD: 'hush', POOL_PASSWORD: 'hush' },
+}
+
+/** The environment that kubelet makes for a container. */
+function environmentOf({ env = [], envFrom = [] }: Container): Record<string, string> {
+  const listed = env.map(({ name, value, valueFrom }) => {
+    const { name: secret, key } = valueFrom?.secretKeyRef ?? { name: '', key: '' }
+    return [name, value ?? SECRETS[secret]?.[key] ?? ''] as const
+  })
+  const whole = envFrom.map(({ secretRef }) => SECRETS[secretRef.name])
+  return Object.assign({}, ...whole, Object.fromEntries(listed))
+}
+
+/** A folder in the place of `/etc/pgusher/secrets`. */
+async function secretFolder(t: Test): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'pgusher-secrets-'))
+  const authority = await TestAuthority.create()
+  t.teardown(async () => {
+    rmSync(folder, { recursive: true })
+    await authority.remove()
+  })
+  const { cert, key } = await authority.issue({ commonName: 'front-door' })
+  const files = {
+    'tls/tls.crt': cert,
+    'tls/tls.key': key,
+    'keys/key-2026a': Buffer.alloc(32, 7).toString('base64'),
+  }
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(folder, name, '..'), { recursive: true })
+    writeFileSync(join(folder, name), text)
+  }
+  return folder
+}
+
+async function check(t: Test, objects: readonly KubernetesObject[]) {
+  const folder = await secretFolder(t)
+  const file = join(folder, 'pgusher.yaml')
+  writeFileSync(file, configText(objects).replaceAll('/etc/pgusher/secrets', folder))
+  const env = environmentOf(proxyContainer(theObject(objects, 'Deployment')))
+  const args = ['dist/src/main.js', 'check', '--config', file]
+  return spawnSync(process.execPath, args, { env, encoding: 'utf8' })
+}
+
+const plainText = readFileSync('examples/kubernetes/sidecar.yaml', 'utf8')
+const plain: KubernetesObject[] = parseAllDocuments(plainText).map((document) => document.toJS())
+
+for (const { name, objects } of [...renderAll(), { name: 'sidecar.yaml', objects: plain }]) {
+  t.test(`pgusher check accepts the rendered configuration: ${name}`, async (t) => {
+    const { status, stdout, stderr } = await check(t, objects)
+    t.equal(stderr, '')
+    t.match(stdout, /^configuration ok$/m)
+    t.equal(status, 0)
+  })
+
+  t.test(`no object holds a secret: ${name}`, async (t) => {
+    t.notMatch(JSON.stringify(objects), /hush/)
+  })
+}
+
+t.test('pgusher check sees what the pod would lack', async (t) => {
+  const [set] = renderAll().filter(({ name }) => name === 'everything')
+  const objects = set?.objects ?? []
+  const text = JSON.stringify(objects).replace('APP_PASSWORD}', 'OTHER_PASSWORD}')
+  const { status, stderr } = await check(t, JSON.parse(text))
+  t.equal(status, 2)
+  t.match(stderr, /environment variable OTHER_PASSWORD is not set/)
+})
