@@ -54,7 +54,7 @@ export interface KubernetesObject {
 export function renderChart(chart: string, ...args: readonly string[]): KubernetesObject[] {
   const release = [
     'template',
-    'shop',
+    '--name-template=shop',
     chart,
     '--namespace',
     'databases',

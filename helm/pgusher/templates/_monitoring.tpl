@@ -31,7 +31,9 @@ metricRelabelings:
 {{- range $rule := $group.rules -}}
 {{- if not (has $rule.alert $values.disabledAlerts) -}}
 {{- if $rule.alert -}}
-{{- $_ := set $rule "labels" (merge (deepCopy $values.alertLabels) (default dict $rule.labels)) -}}
+{{- with merge (deepCopy $values.alertLabels) (default dict $rule.labels) -}}
+{{- $_ := set $rule "labels" . -}}
+{{- end -}}
 {{- $runbook := dig "annotations" "runbook_url" "" $rule -}}
 {{- if and $values.runbookBaseUrl $runbook -}}
 {{- $_ := set $rule.annotations "runbook_url" (printf "%s/%s" (trimSuffix "/" $values.runbookBaseUrl) (base $runbook)) -}}
