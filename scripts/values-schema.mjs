@@ -90,6 +90,7 @@ const VALUES = {
     annotations: texts,
     loadBalancerSourceRanges: { type: 'array', items: text },
     externalTrafficPolicy: oneOf('', 'Cluster', 'Local'),
+    sessionAffinity: oneOf('', 'None', 'ClientIP'),
     trafficDistribution: text,
     headless: group({ enabled: flag }),
   }),

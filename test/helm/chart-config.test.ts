@@ -1,11 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { parseAllDocuments } from 'yaml'
 import { TestAuthority } from '../support/certificates.ts'
-import { type KubernetesObject, theObject } from '../support/helm.ts'
+import { type KubernetesObject, readObjects, theObject } from '../support/helm.ts'
 import { renderAll } from './chart-sets.ts'
 import { type Container, configText, proxyContainer } from './pod-parts.ts'
 
@@ -62,8 +61,7 @@ async function check(t: Test, objects: readonly KubernetesObject[]) {
   return spawnSync(process.execPath, args, { env, encoding: 'utf8' })
 }
 
-const plainText = readFileSync('examples/kubernetes/sidecar.yaml', 'utf8')
-const plain: KubernetesObject[] = parseAllDocuments(plainText).map((document) => document.toJS())
+const plain = readObjects('examples/kubernetes/sidecar.yaml')
 
 for (const { name, objects } of [...renderAll(), { name: 'sidecar.yaml', objects: plain }]) {
   t.test(`pgusher check accepts the rendered configuration: ${name}`, async (t) => {

@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import t from 'tap'
-import { parseAllDocuments } from 'yaml'
-import type { KubernetesObject } from '../support/helm.ts'
+import { type KubernetesObject, readObjects } from '../support/helm.ts'
 import { type RenderedSet, renderAll } from './chart-sets.ts'
 
 /** The package that knows objects of an API group, which holds their types and their checks. */
@@ -55,9 +54,13 @@ async function valueFault(object: KubernetesObject): Promise<string> {
   }
 }
 
-const plainText = readFileSync('examples/kubernetes/sidecar.yaml', 'utf8')
-const plain = parseAllDocuments(plainText).map((document) => document.toJS())
-const sets: readonly RenderedSet[] = [...renderAll(), { name: 'sidecar.yaml', objects: plain }]
+const plain = readObjects('examples/kubernetes/sidecar.yaml')
+const database = readObjects('examples/kubernetes/postgres.yaml')
+const sets: readonly RenderedSet[] = [
+  ...renderAll(),
+  { name: 'sidecar.yaml', objects: plain },
+  { name: 'postgres.yaml', objects: database },
+]
 
 t.test('every object has the type that the Kubernetes API gives it', async (t) => {
   t.equal(typeFaults(sets.flatMap(({ objects }) => objects)), '')

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { parseAllDocuments } from 'yaml'
 import {
   at,
   CHART,
   type KubernetesObject,
   packExample,
+  readObjects,
   renderChart,
   theObject,
 } from '../support/helm.ts'
@@ -19,8 +19,7 @@ import {
   restrictedFaults,
 } from './pod-parts.ts'
 
-const plainText = readFileSync('examples/kubernetes/sidecar.yaml', 'utf8')
-const plain: KubernetesObject[] = parseAllDocuments(plainText).map((document) => document.toJS())
+const plain = readObjects('examples/kubernetes/sidecar.yaml')
 const sets = [...renderAll(), { name: 'sidecar.yaml', objects: plain }]
 
 function objectsOf(name: string): readonly KubernetesObject[] {
@@ -126,6 +125,11 @@ t.test('the plain sidecar is the one of the chart', async (t) => {
   ] as const) {
     t.strictSame(file?.[key], chart?.[key], key)
   }
+})
+
+t.test('the Postgres of the examples keeps to the restricted profile as well', async (t) => {
+  const pods = readObjects('examples/kubernetes/postgres.yaml').flatMap(podsOf)
+  t.strictSame(pods.map(restrictedFaults), [[]])
 })
 
 t.test('in mode sidecar the chart has no pods of its own', async (t) => {

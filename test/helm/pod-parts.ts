@@ -5,6 +5,7 @@ import { at, type KubernetesObject, theObject } from '../support/helm.ts'
 export interface Container {
   readonly name: string
   readonly image: string
+  readonly command?: readonly string[]
   readonly args?: readonly string[]
   readonly restartPolicy?: string
   readonly env?: readonly {

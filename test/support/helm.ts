@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
@@ -63,7 +63,16 @@ export function renderChart(chart: string, ...args: readonly string[]): Kubernet
   ]
   const { exitCode, out, errors } = helm(...release, ...args)
   if (exitCode !== 0) throw new Error(errors)
-  return parseAllDocuments(out)
+  return parseObjects(out)
+}
+
+/** The objects of a file for `kubectl apply`. */
+export function readObjects(file: string): KubernetesObject[] {
+  return parseObjects(readFileSync(file, 'utf8'))
+}
+
+function parseObjects(text: string): KubernetesObject[] {
+  return parseAllDocuments(text)
     .map((document) => {
       if (document.errors.length > 0) throw document.errors[0]
       return document.toJS()
