@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 
 /** Helm keeps what it learns apart from that of the user, and asks nobody's cluster. */
@@ -105,11 +105,30 @@ export function at(object: unknown, path: string): unknown {
 
 /** A copy of the example chart of an application, with this chart as its dependency. */
 export function packExample(): { readonly chart: string; remove(): void } {
-  const folder = mkdtempSync(join(tmpdir(), 'pgusher-app-chart-'))
+  const { folder, remove } = copyCharts()
   const chart = join(folder, 'examples/kubernetes/app-with-sidecar')
-  cpSync('examples/kubernetes/app-with-sidecar', chart, { recursive: true })
-  cpSync(CHART, join(folder, CHART), { recursive: true })
   const { exitCode, errors } = helm('dependency', 'update', chart)
   if (exitCode !== 0) throw new Error(errors)
-  return { chart, remove: () => rmSync(folder, { recursive: true }) }
+  return { chart, remove }
+}
+
+/** A folder with copies of the charts and examples, in the places that they have in the project. */
+export function copyCharts(): { readonly folder: string; remove(): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'pgusher-charts-'))
+  for (const tree of [CHART, 'examples/kubernetes']) {
+    cpSync(tree, join(folder, tree), { recursive: true })
+  }
+  return { folder, remove: () => rmSync(folder, { recursive: true }) }
+}
+
+/** Runs a shell command in which `helm` is the one of the tests. */
+export function shell(command: string, cwd: string): HelmRun {
+  const program = process.env['HELM_BIN'] || 'helm'
+  const PATH = [dirname(program), dirname(process.execPath), ENV.PATH].join(delimiter)
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', command], {
+    cwd,
+    env: { ...ENV, PATH },
+    encoding: 'utf8',
+  })
+  return { exitCode: status, out: stdout, errors: stderr }
 }
