@@ -152,7 +152,7 @@ function timing() {
  */
 export function valuesSchema(configSchema, valuesText) {
   const { $schema, ...config } = z.toJSONSchema(configSchema, { io: 'input', target: 'draft-7' })
-  const properties = structuredClone({ ...VALUES, config: withoutPasswords(config) })
+  const properties = structuredClone({ ...VALUES, config: orNothing(withoutPasswords(config)) })
   for (const [, path, description] of valuesText.matchAll(
     /^## @param (\S+) (?:\[.+?\] )?(.+)$/gm,
   )) {
@@ -179,15 +179,28 @@ function withoutPasswords(node, key = '', parent = '') {
     }
     return node
   }
-  const inner = (child, name) => withoutPasswords(child, name, key)
+  const givenOrNot = (child, name) => {
+    const checked = withoutPasswords(child, name, key)
+    return node.required?.includes(name) ? checked : orNothing(checked)
+  }
   return {
     ...node,
-    ...(node.properties && { properties: mapValues(node.properties, inner) }),
+    ...(node.properties && { properties: mapValues(node.properties, givenOrNot) }),
     ...(node.items && { items: withoutPasswords(node.items, key, key) }),
     ...(typeof node.additionalProperties === 'object' && {
       additionalProperties: withoutPasswords(node.additionalProperties, '', key),
     }),
     ...(node.anyOf && { anyOf: node.anyOf.map((choice) => withoutPasswords(choice, key, parent)) }),
+  }
+}
+
+/** A key without a value counts as not given. */
+function orNothing({ type, enum: choices, anyOf, ...node }) {
+  return {
+    ...node,
+    ...(type && { type: [type, 'null'] }),
+    ...(choices && { enum: [...choices, null] }),
+    ...(anyOf && { anyOf: [...anyOf, { type: 'null' }] }),
   }
 }
 

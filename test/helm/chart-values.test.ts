@@ -1,5 +1,9 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t from 'tap'
-import { CHART, helm } from '../support/helm.ts'
+import { parse, stringify } from 'yaml'
+import { CHART, helm, renderChart } from '../support/helm.ts'
 
 function refusal(...args: readonly string[]): string {
   const { exitCode, errors } = helm('template', 'shop', CHART, ...args)
@@ -15,7 +19,7 @@ const REFUSED: readonly { readonly set: string; readonly names: RegExp }[] = [
   { set: 'image.registry=example.com', names: /'\/image'.*'registry' not allowed/ },
   { set: 'config.pool.sise=3', names: /'\/config\/pool'.*'sise' not allowed/ },
   { set: 'config.pol.size=3', names: /'\/config'.*'pol' not allowed/ },
-  { set: 'config.pool.size=many', names: /'\/config\/pool\/size': got string, want integer/ },
+  { set: 'config.pool.size=many', names: /'\/config\/pool\/size': got string, want null or integer/ },
   { set: 'config.pool.mode=statement', names: /'\/config\/pool\/mode'.*'transaction', 'session'/ },
   { set: 'config.tenants[0].nmae=acme', names: /'\/config\/tenants\/0'.*'nmae' not allowed/ },
   {
@@ -122,6 +126,7 @@ const CONTRADICTIONS: readonly { readonly args: readonly string[]; readonly says
   },
   { args: ['autoscaling.minReplicas=20'], says: /autoscaling\.minReplicas/ },
   { args: ['tests.user=app.acme'], says: /tests\.passwordSecret\.name/ },
+  { args: ['extraEnv.PGUSHER_LISTEN_PORT=5432'], says: /PGUSHER_LISTEN_PORT: say it in config/ },
   {
     args: ['mode=sidecar', 'autoscaling.enabled=true'],
     says: /autoscaling\.enabled: .*mode sidecar/,
@@ -157,8 +162,25 @@ t.test('names all that does not fit together at once', async (t) => {
   t.match(text, /TOKEN/)
 })
 
+t.test('a setting without a value is as if it was not there', async (t) => {
+  const nothing = ['{"listen":{"port":null},"timeouts":null}', 'null']
+  for (const config of nothing) {
+    t.strictSame(renderChart(CHART, `--set-json=config=${config}`), renderChart(CHART))
+  }
+})
+
 t.test('takes an escaped reference for the text that it is', async (t) => {
   const value = `--set=config.tenants[0].labels.note=$${reference('env:TOKEN')}`
   const tenant = '--set=config.tenants[0].name=a,config.tenants[0].strategy=schema'
   t.equal(refusal(tenant, value), 'accepted')
+})
+
+t.test('takes every setting that there is', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'pgusher-values-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'values.yaml')
+  const config = parse(readFileSync('config/full.yaml', 'utf8'))
+  writeFileSync(file, stringify({ config, existingSecret: 'passwords' }))
+  const reachable = '--set=config.listen.host=::,config.admin.host=::'
+  t.equal(refusal('--values', file, reachable), 'accepted')
 })

@@ -15,9 +15,22 @@ timeouts:
   drainMs: 25000
 {{- end }}
 
+{{/* What was given of a map: a key without a value counts as not given, as it does for the proxy. */}}
+{{- define "pgusher.given" -}}
+{{- $given := dict -}}
+{{- range $key, $value := . -}}
+{{- if kindIs "map" $value -}}
+{{- $_ := set $given $key (include "pgusher.given" $value | fromYaml) -}}
+{{- else if not (kindIs "invalid" $value) -}}
+{{- $_ := set $given $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $given -}}
+{{- end }}
+
 {{/* The configuration file, with what the mode gives and the user did not. */}}
 {{- define "pgusher.config" -}}
-{{- mustMergeOverwrite (include "pgusher.modeConfig" . | fromYaml) (deepCopy .Values.config) | toYaml -}}
+{{- mustMergeOverwrite (include "pgusher.modeConfig" . | fromYaml) (include "pgusher.given" .Values.config | fromYaml) | toYaml -}}
 {{- end }}
 
 {{- define "pgusher.listenPort" -}}

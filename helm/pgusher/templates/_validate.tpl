@@ -33,6 +33,11 @@
 {{- $faults = append $faults (printf "extraEnv.%s: is in secretEnv as well" $name) -}}
 {{- end -}}
 {{- end -}}
+{{- range $name, $_ := .Values.extraEnv -}}
+{{- if regexMatch "^PGUSHER_(CONFIG|(LISTEN|ADMIN)_(HOST|PORT)|ADMIN_TOKEN_FILE|TIMEOUTS_DRAIN(_DELAY)?_MS)$" $name -}}
+{{- $faults = append $faults (printf "extraEnv.%s: say it in config, where the chart reads it as well" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- $faults = concat $faults (include "pgusher.danglingReferences" . | fromYamlArray) -}}
 {{- if $faults -}}
 {{- fail (printf "\n\n%s\n" (join "\n" $faults)) -}}
