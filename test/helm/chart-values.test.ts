@@ -19,7 +19,10 @@ const REFUSED: readonly { readonly set: string; readonly names: RegExp }[] = [
   { set: 'image.registry=example.com', names: /'\/image'.*'registry' not allowed/ },
   { set: 'config.pool.sise=3', names: /'\/config\/pool'.*'sise' not allowed/ },
   { set: 'config.pol.size=3', names: /'\/config'.*'pol' not allowed/ },
-  { set: 'config.pool.size=many', names: /'\/config\/pool\/size': got string, want null or integer/ },
+  {
+    set: 'config.pool.size=many',
+    names: /'\/config\/pool\/size': got string, want null or integer/,
+  },
   { set: 'config.pool.mode=statement', names: /'\/config\/pool\/mode'.*'transaction', 'session'/ },
   { set: 'config.tenants[0].nmae=acme', names: /'\/config\/tenants\/0'.*'nmae' not allowed/ },
   {

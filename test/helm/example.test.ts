@@ -1,54 +1,20 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
-import { parse } from 'yaml'
 import {
-  at,
+  CHART,
   type KubernetesObject,
   packExample,
   readObjects,
   renderChart,
   theObject,
 } from '../support/helm.ts'
-import { startPostgres } from '../support/postgres.ts'
-import { probePort } from '../support/postgres-cluster.ts'
 import { serveReady } from '../support/served-proxy.ts'
-import { configText, podsOf } from './pod-parts.ts'
+import { localConfig, PATH, SECRETS, startExamplePostgres } from './example-world.ts'
+import { podsOf, proxyContainer } from './pod-parts.ts'
 
-/** Secrets without a sign that YAML or a URL would mind: they stand in the text here. */
-const SECRETS = { POSTGRES_PASSWORD: 'hush1', POOL_PASSWORD: 'hush2', APP_PASSWORD: 'hush3' }
-
-const PATH = '/usr/bin:/bin'
-
-const postgres = await startPostgres({ major: 15, auth: 'scram-sha-256' })
+const postgres = await startExamplePostgres()
 t.teardown(() => postgres.stop())
-initialize()
-
-/** Runs what the image of Postgres would run in an empty database. */
-function initialize(): void {
-  const objects = readObjects('examples/kubernetes/postgres.yaml')
-  const script = String(at(theObject(objects, 'ConfigMap'), 'data')?.['tenants.sh' as never])
-  const { superuser, superPassword, port, socketDir } = postgres
-  const login = { PGHOST: socketDir, PGPORT: String(port), PGPASSWORD: superPassword }
-  const env = { PATH, ...login, ...SECRETS, POSTGRES_USER: superuser }
-  execFileSync('psql', ['-U', superuser, '-d', 'postgres', '-c', 'CREATE DATABASE saas'], { env })
-  execFileSync('sh', ['-c', script], { env: { ...env, POSTGRES_DB: 'saas' } })
-}
-
-/** What the proxy reads in a pod, but for the addresses, which are free ones of this machine. */
-async function localConfig(objects: readonly KubernetesObject[]) {
-  let text = configText(objects).replaceAll('@postgres:5432', `@127.0.0.1:${postgres.port}`)
-  for (const [name, value] of Object.entries(SECRETS)) {
-    text = text.replaceAll(`$\{env:${name}}`, value)
-  }
-  const config = parse(text)
-  const [listen, admin] = [await probePort(), await probePort()]
-  return {
-    ...config,
-    listen: { ...config.listen, port: listen },
-    admin: { ...config.admin, port: admin, tokenFile: undefined },
-  }
-}
 
 /** Starts what the application's container runs, until it has written a line. */
 async function firstLine(objects: readonly KubernetesObject[], port: number): Promise<string> {
@@ -63,8 +29,8 @@ async function firstLine(objects: readonly KubernetesObject[], port: number): Pr
   })
   const closed = once(child, 'close')
   const line = await Promise.race([once(child.stdout, 'data'), closed])
-  // The whole group: the shell waits for a sleep of its own.
-  if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM')
+  // The whole group: psql or sleep, beside the shell.
+  if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL')
   await closed
   return String(line[0]).trim()
 }
@@ -87,8 +53,38 @@ for (const { name, objects, tenant, reads } of [
   },
 ]) {
   t.test(`the application of ${name} reads the orders of ${tenant}`, async (t) => {
-    const config = await localConfig(objects)
-    const { port } = await serveReady(t, config)
+    const { port } = await serveReady(t, await localConfig(t, objects, postgres))
     t.equal(await firstLine(objects, port), reads)
   })
 }
+
+t.test(
+  'a pod of the Deployment answers its probes, and drains as its preStop hook says',
+  async (t) => {
+    const url = `postgresql://pool:$\{env:POOL_PASSWORD}@postgres:5432/saas`
+    const objects = renderChart(
+      CHART,
+      '--values=examples/kubernetes/ten-replicas.yaml',
+      `--set=config.servers.shared.url=${url},config.timeouts.drainDelayMs=0`,
+    )
+    const config = await localConfig(t, objects, postgres)
+    const served = await serveReady(t, config)
+    const { startupProbe, livenessProbe, readinessProbe, lifecycle } = proxyContainer(
+      theObject(objects, 'Deployment'),
+    )
+    for (const probe of [startupProbe, livenessProbe, readinessProbe]) {
+      const response = await fetch(`http://127.0.0.1:${config.admin.port}${probe?.httpGet.path}`)
+      await response.body?.cancel()
+      t.equal(response.status, 200, probe?.httpGet.path ?? 'no probe')
+    }
+    const [program, ...args] = lifecycle?.preStop.exec.command ?? []
+    t.equal(program, 'pgusher')
+    const hook = spawn(process.execPath, ['dist/src/main.js', ...args], {
+      env: { PGUSHER_CONFIG: served.file },
+      stdio: 'inherit',
+    })
+    t.strictSame(await once(hook, 'close'), [0, null])
+    served.child.kill('SIGTERM')
+    t.equal(await served.exited, 0)
+  },
+)
