@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { TestAuthority } from '../support/certificates.ts'
 import { type KubernetesObject, readObjects, theObject } from '../support/helm.ts'
 import { renderAll } from './chart-sets.ts'
-import { type Container, configText, proxyContainer } from './pod-parts.ts'
+import { type Container, configText, podsOf, proxyContainer } from './pod-parts.ts'
 
 /** What the Secrets hold that value files and examples name. */
 const SECRETS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -68,6 +68,9 @@ for (const { name, objects } of [...renderAll(), { name: 'sidecar.yaml', objects
     const { status, stdout, stderr } = await check(t, objects)
     t.equal(stderr, '')
     t.match(stdout, /^configuration ok$/m)
+    const [, bound] = /^ends within ([\d.]+) s/m.exec(stdout) ?? []
+    const [pod] = podsOf(theObject(objects, 'Deployment'))
+    t.ok((pod?.terminationGracePeriodSeconds ?? 0) >= Number(bound) + 9, `more than ${bound} s`)
     t.equal(status, 0)
   })
 

@@ -125,7 +125,7 @@ const CONTRADICTIONS: readonly { readonly args: readonly string[]; readonly says
   { args: ['config.admin.host=127.0.0.1'], says: /config\.admin\.host: probes would not/ },
   {
     args: ['terminationGracePeriodSeconds=30'],
-    says: /terminationGracePeriodSeconds: 30 is not above the 30 s/,
+    says: /terminationGracePeriodSeconds: 30 is not above the 31 s/,
   },
   { args: ['autoscaling.minReplicas=20'], says: /autoscaling\.minReplicas/ },
   { args: ['tests.user=app.acme'], says: /tests\.passwordSecret\.name/ },

@@ -41,10 +41,10 @@ timeouts:
 {{- (include "pgusher.config" . | fromYaml).admin.port | int -}}
 {{- end }}
 
-{{/* The time that a drain takes at most, in whole seconds. */}}
+{{/* How long a proxy takes to end at most, in whole seconds: one of them is for its last words. */}}
 {{- define "pgusher.drainSeconds" -}}
 {{- $timeouts := (include "pgusher.config" . | fromYaml).timeouts -}}
-{{- divf (add (int64 $timeouts.drainDelayMs) (int64 $timeouts.drainMs)) 1000.0 | ceil | int64 -}}
+{{- divf (add (int64 $timeouts.drainDelayMs) (int64 $timeouts.drainMs) 1000) 1000.0 | ceil | int64 -}}
 {{- end }}
 
 {{/* What a pod with PgUsher in it needs at least; an application may need more to end by itself. */}}

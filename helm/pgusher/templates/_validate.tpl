@@ -17,7 +17,7 @@
 {{- with .Values.terminationGracePeriodSeconds -}}
 {{- $drain := include "pgusher.drainSeconds" $ | int64 -}}
 {{- if le (int64 .) $drain -}}
-{{- $faults = append $faults (printf "terminationGracePeriodSeconds: %d is not above the %d s of config.timeouts.drainDelayMs and drainMs" (int64 .) $drain) -}}
+{{- $faults = append $faults (printf "terminationGracePeriodSeconds: %d is not above the %d s that config.timeouts.drainDelayMs and drainMs allow" (int64 .) $drain) -}}
 {{- end -}}
 {{- end -}}
 {{- with .Values.autoscaling -}}
