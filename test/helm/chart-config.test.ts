@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { TestAuthority } from '../support/certificates.ts'
 import { type KubernetesObject, readObjects, theObject } from '../support/helm.ts'
 import { renderAll } from './chart-sets.ts'
@@ -31,15 +31,12 @@ function environmentOf({ env = [], envFrom = [] }: Container): Record<string, st
   return Object.assign({}, ...whole, Object.fromEntries(listed))
 }
 
-/** A folder in the place of `/etc/pgusher/secrets`. */
-async function secretFolder(t: Test): Promise<string> {
+/** Makes a folder that stands in the place of `/etc/pgusher/secrets`. */
+async function secretFolder(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'pgusher-secrets-'))
   const authority = await TestAuthority.create()
-  t.teardown(async () => {
-    rmSync(folder, { recursive: true })
-    await authority.remove()
-  })
   const { cert, key } = await authority.issue({ commonName: 'front-door' })
+  await authority.remove()
   const files = {
     'tls/tls.crt': cert,
     'tls/tls.key': key,
@@ -52,8 +49,10 @@ async function secretFolder(t: Test): Promise<string> {
   return folder
 }
 
-async function check(t: Test, objects: readonly KubernetesObject[]) {
-  const folder = await secretFolder(t)
+const folder = await secretFolder()
+t.teardown(() => rmSync(folder, { recursive: true }))
+
+function check(objects: readonly KubernetesObject[]) {
   const file = join(folder, 'pgusher.yaml')
   writeFileSync(file, configText(objects).replaceAll('/etc/pgusher/secrets', folder))
   const env = environmentOf(proxyContainer(theObject(objects, 'Deployment')))
@@ -63,9 +62,11 @@ async function check(t: Test, objects: readonly KubernetesObject[]) {
 
 const plain = readObjects('examples/kubernetes/sidecar.yaml')
 
-for (const { name, objects } of [...renderAll(), { name: 'sidecar.yaml', objects: plain }]) {
+const sets = [...renderAll(), { name: 'sidecar.yaml', objects: plain }]
+
+for (const { name, objects } of sets) {
   t.test(`pgusher check accepts the rendered configuration: ${name}`, async (t) => {
-    const { status, stdout, stderr } = await check(t, objects)
+    const { status, stdout, stderr } = check(objects)
     t.equal(stderr, '')
     t.match(stdout, /^configuration ok$/m)
     const [, bound] = /^ends within ([\d.]+) s/m.exec(stdout) ?? []
@@ -80,10 +81,10 @@ for (const { name, objects } of [...renderAll(), { name: 'sidecar.yaml', objects
 }
 
 t.test('pgusher check sees what the pod would lack', async (t) => {
-  const [set] = renderAll().filter(({ name }) => name === 'everything')
+  const set = sets.find(({ name }) => name === 'everything')
   const objects = set?.objects ?? []
   const text = JSON.stringify(objects).replace('APP_PASSWORD}', 'OTHER_PASSWORD}')
-  const { status, stderr } = await check(t, JSON.parse(text))
+  const { status, stderr } = check(JSON.parse(text))
   t.equal(status, 2)
   t.match(stderr, /environment variable OTHER_PASSWORD is not set/)
 })

@@ -156,6 +156,11 @@ for (const { args, says } of CONTRADICTIONS) {
   })
 }
 
+t.test('refuses a Kubernetes without native sidecars', async (t) => {
+  t.match(refusal('--kube-version=1.28.9'), /incompatible with Kubernetes/)
+  t.equal(refusal('--kube-version=1.29.0'), 'accepted')
+})
+
 t.test('names all that does not fit together at once', async (t) => {
   const text = refusal(
     '--set=config.admin.host=::1',
