@@ -129,6 +129,7 @@ const CONTRADICTIONS: readonly { readonly args: readonly string[]; readonly says
   },
   { args: ['autoscaling.minReplicas=20'], says: /autoscaling\.minReplicas/ },
   { args: ['tests.user=app.acme'], says: /tests\.passwordSecret\.name/ },
+  { args: ['prometheusRule.disabledAlerts={Bogus}'], says: /there is no alert Bogus/ },
   { args: ['extraEnv.PGUSHER_LISTEN_PORT=5432'], says: /PGUSHER_LISTEN_PORT: say it in config/ },
   {
     args: ['mode=sidecar', 'autoscaling.enabled=true'],

@@ -21,6 +21,21 @@ metricRelabelings:
 {{- end }}
 {{- end }}
 
+{{/* The names of all alerts in the rule files, as a list. */}}
+{{- define "pgusher.alertNames" -}}
+{{- $names := list -}}
+{{- range $path, $_ := .Files.Glob "files/rules/*.yaml" -}}
+{{- range (fromYaml ($.Files.Get $path)).groups -}}
+{{- range .rules -}}
+{{- with .alert -}}
+{{- $names = append $names . -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $names -}}
+{{- end }}
+
 {{/* The rule files, less what is disabled and with what is added, as the groups of one rule. */}}
 {{- define "pgusher.ruleGroups" -}}
 {{- $values := .Values.prometheusRule -}}

@@ -33,6 +33,14 @@
 {{- $faults = append $faults (printf "extraEnv.%s: is in secretEnv as well" $name) -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.prometheusRule.disabledAlerts -}}
+{{- $alerts := include "pgusher.alertNames" $ | fromYamlArray -}}
+{{- range . -}}
+{{- if not (has . $alerts) -}}
+{{- $faults = append $faults (printf "prometheusRule.disabledAlerts: there is no alert %s" .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- range $name, $_ := .Values.extraEnv -}}
 {{- if regexMatch "^PGUSHER_(CONFIG|(LISTEN|ADMIN)_(HOST|PORT)|ADMIN_TOKEN_FILE|TIMEOUTS_DRAIN(_DELAY)?_MS)$" $name -}}
 {{- $faults = append $faults (printf "extraEnv.%s: say it in config, where the chart reads it as well" $name) -}}
