@@ -1,10 +1,21 @@
 import { z } from 'zod'
+import {
+  group,
+  keysToPaths,
+  peers,
+  podSecurityContext,
+  resources,
+  securityContext,
+  tolerations,
+  topologySpreadConstraints,
+  updateStrategy,
+} from './kubernetes-schema.mjs'
 
 const text = { type: 'string' }
 const name = { type: 'string', minLength: 1 }
 const flag = { type: 'boolean' }
 const texts = { type: 'object', additionalProperties: text }
-/** An object of the Kubernetes API, which the API server checks, not this schema. */
+/** A large object of the Kubernetes API, which the API server checks, not this schema. */
 const kubernetes = { type: 'object' }
 const kubernetesList = { type: 'array', items: kubernetes }
 const whole = (minimum) => ({ type: 'integer', minimum })
@@ -19,12 +30,6 @@ const ports = {
 const amount = { type: ['integer', 'string'], pattern: '^[0-9]+%$', minimum: 0 }
 const duration = { type: 'string', pattern: '^([0-9]+(ms|[smhdwy]))*$' }
 
-const group = (properties, required = []) => ({
-  type: 'object',
-  properties,
-  additionalProperties: false,
-  ...(required.length > 0 && { required }),
-})
 const entries = (pattern, entry) => ({
   type: 'object',
   propertyNames: { pattern },
@@ -40,7 +45,7 @@ const monitor = group({
   relabelings: kubernetesList,
   metricRelabelings: kubernetesList,
 })
-const destination = group({ ports, to: kubernetesList })
+const destination = group({ ports, to: peers })
 const variable = '^[A-Za-z_][A-Za-z0-9_]*$'
 
 const VALUES = {
@@ -61,7 +66,7 @@ const VALUES = {
   secretEnv: entries(variable, group({ name, key: name }, ['name', 'key'])),
   secretFiles: entries(
     '^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$',
-    group({ secretName: name, items: kubernetesList }, ['secretName']),
+    group({ secretName: name, items: keysToPaths }, ['secretName']),
   ),
   extraEnv: {
     type: 'object',
@@ -69,19 +74,19 @@ const VALUES = {
     additionalProperties: { type: ['string', 'number', 'boolean'] },
   },
   replicaCount: whole(0),
-  updateStrategy: kubernetes,
+  updateStrategy,
   minReadySeconds: whole(0),
   terminationGracePeriodSeconds: orNull(whole(1)),
-  resources: kubernetes,
+  resources,
   podLabels: texts,
   podAnnotations: texts,
-  podSecurityContext: kubernetes,
-  securityContext: kubernetes,
+  podSecurityContext,
+  securityContext,
   priorityClassName: text,
   nodeSelector: texts,
-  tolerations: kubernetesList,
+  tolerations,
   affinity: kubernetes,
-  topologySpreadConstraints: kubernetesList,
+  topologySpreadConstraints,
   probes: group({ startup: timing(), liveness: timing(), readiness: timing() }),
   serviceAccount: group({ create: flag, name: text, annotations: texts }),
   service: group({
@@ -109,9 +114,9 @@ const VALUES = {
   }),
   networkPolicy: group({
     enabled: flag,
-    clients: kubernetesList,
-    metricsFrom: kubernetesList,
-    dns: kubernetesList,
+    clients: peers,
+    metricsFrom: peers,
+    dns: peers,
     postgres: destination,
     redis: destination,
     extraIngress: kubernetesList,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
-import { CHART, helm, renderChart } from '../support/helm.ts'
+import { at, CHART, helm, renderChart, theObject } from '../support/helm.ts'
 
 function refusal(...args: readonly string[]): string {
   const { exitCode, errors } = helm('template', 'shop', CHART, ...args)
@@ -43,6 +43,12 @@ const REFUSED: readonly { readonly set: string; readonly names: RegExp }[] = [
   { set: 'podDisruptionBudget.maxUnavailable=most', names: /'\/podDisruptionBudget\/maxUn/ },
   { set: 'serviceMonitor.interval=often', names: /'\/serviceMonitor\/interval'/ },
   { set: 'prometheusRule.disabled[0]=X', names: /'\/prometheusRule'.*'disabled' not allowed/ },
+  { set: 'resources.limit.memory=1Gi', names: /'\/resources'.*'limit' not allowed/ },
+  { set: 'securityContext.runAsRoot=true', names: /'\/securityContext'.*'runAsRoot'/ },
+  { set: 'podSecurityContext.fsgroup=1', names: /'\/podSecurityContext'.*'fsgroup'/ },
+  { set: 'updateStrategy.rollingUpdate.maxSurg=1', names: /'\/updateStrategy\/rolling.*'maxSurg'/ },
+  { set: 'tolerations[0].keys=x', names: /'\/tolerations\/0'.*'keys' not allowed/ },
+  { set: 'networkPolicy.clients[0].podLabels.a=b', names: /'\/networkPolicy\/clients\/0'/ },
   { set: 'image.digest=latest', names: /'\/image\/digest'/ },
 ]
 
@@ -178,6 +184,14 @@ t.test('a setting without a value is as if it was not there', async (t) => {
   }
 })
 
+t.test('a default of the chart is taken away by null', async (t) => {
+  const user = 'securityContext.runAsUser=null,podSecurityContext.seccompProfile=null'
+  const objects = renderChart(CHART, `--set=${user}`)
+  const pod = at(theObject(objects, 'Deployment'), 'spec.template.spec')
+  t.notOk('runAsUser' in (at(pod, 'containers.0.securityContext') as object))
+  t.notOk('seccompProfile' in (at(pod, 'securityContext') as object))
+})
+
 t.test('takes an escaped reference for the text that it is', async (t) => {
   const value = `--set=config.tenants[0].labels.note=$${reference('env:TOKEN')}`
   const tenant = '--set=config.tenants[0].name=a,config.tenants[0].strategy=schema'
@@ -192,4 +206,40 @@ t.test('takes every setting that there is', async (t) => {
   writeFileSync(file, stringify({ config, existingSecret: 'passwords' }))
   const reachable = '--set=config.listen.host=::,config.admin.host=::'
   t.equal(refusal('--values', file, reachable), 'accepted')
+})
+
+interface SchemaNode {
+  readonly type?: string | readonly string[]
+  readonly properties?: Readonly<Record<string, SchemaNode>>
+  readonly items?: SchemaNode
+  readonly additionalProperties?: SchemaNode | false
+}
+
+/** The places of a schema at which any key may stand. */
+function openPlaces({ type, properties, items, additionalProperties }: SchemaNode): string[] {
+  const isOpen = [type].flat().includes('object') && additionalProperties === undefined
+  const below = Object.entries({
+    ...properties,
+    ...(items && { '[]': items }),
+    ...(additionalProperties && { '<name>': additionalProperties }),
+  }).flatMap(([key, node]) => openPlaces(node).map((place) => `${key}.${place}`))
+  return [...(isOpen ? [''] : []), ...below]
+}
+
+t.test('any key may stand in large objects of the Kubernetes API alone', async (t) => {
+  const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8'))
+  t.strictSame(openPlaces(schema).sort(), [
+    'affinity.',
+    'autoscaling.behavior.',
+    'autoscaling.metrics.[].',
+    'global.',
+    'networkPolicy.extraEgress.[].',
+    'networkPolicy.extraIngress.[].',
+    'podMonitor.metricRelabelings.[].',
+    'podMonitor.relabelings.[].',
+    'podSecurityContext.windowsOptions.',
+    'securityContext.windowsOptions.',
+    'serviceMonitor.metricRelabelings.[].',
+    'serviceMonitor.relabelings.[].',
+  ])
 })
