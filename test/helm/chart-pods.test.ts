@@ -183,6 +183,16 @@ t.test('the image is the one of the tag, else of the digest', async (t) => {
   )
 })
 
+t.test('the pods run the image as its Dockerfile makes it', async (t) => {
+  const dockerfile = readFileSync('Dockerfile', 'utf8')
+  t.match(dockerfile, /^ENTRYPOINT \["pgusher"\]$/m)
+  const { args, securityContext } = proxyContainer(
+    theObject(objectsOf('nothing given'), 'Deployment'),
+  )
+  t.strictSame(args, ['serve'])
+  t.match(dockerfile, `USER ${securityContext?.runAsUser}:`)
+})
+
 t.test('the admin token is kept in memory', async (t) => {
   const pod = podOf(objectsOf('nothing given'))
   const { volumeMounts = [] } = proxyContainer(theObject(objectsOf('nothing given'), 'Deployment'))
