@@ -47,7 +47,7 @@ function tryFindTools(files) {
 }
 
 function needsDriverPackages(file) {
-  return ['drivers', 'helm', 'prometheus'].some((room) => resolve(file).includes(join('test', room)))
+  return ['drivers', 'prometheus'].some((room) => resolve(file).includes(join('test', room)))
 }
 
 function testEnvironment({ dir, redisServer, helm }) {
