@@ -1,4 +1,5 @@
 import type { AdminServer } from './admin/admin-server.ts'
+import type { Console } from './admin/console/console.ts'
 import type { Views } from './admin/operations.ts'
 import { AuthQueries } from './auth/auth-queries.ts'
 import { type Clock, systemClock } from './base/clock.ts'
@@ -21,6 +22,7 @@ import { type Gates, Listener } from './listener/listener.ts'
 import { Pools } from './pool/pools.ts'
 import { openAdmin } from './proxy-admin.ts'
 import { buildCatalog } from './proxy-catalog.ts'
+import { buildConsole, type ProcessOperations } from './proxy-console.ts'
 import { Drain, type DrainOutcome } from './proxy-drain.ts'
 import { type TenantOperations, tenantOperations, tenantViews } from './proxy-operations.ts'
 import { StatementTable } from './relay/statement-table.ts'
@@ -61,6 +63,19 @@ export interface RunningProxy {
   readonly views: Views
 }
 
+/** What stands around a proxy. */
+export interface ProxyHost {
+  /** @defaultValue the clock of the machine */
+  readonly clock?: Clock
+  /**
+   * Reads the configuration anew, for an operator who asks for that.
+   *
+   * @throws ConfigError - it can't be used.
+   * @defaultValue the one that it was started with
+   */
+  readonly readConfig?: () => Config
+}
+
 /**
  * Starts a proxy.
  *
@@ -69,10 +84,17 @@ export interface RunningProxy {
 export async function startProxy(
   config: Config,
   logger: LeveledLogger,
-  clock: Clock = systemClock,
+  { clock = systemClock, readConfig = () => config }: ProxyHost = {},
 ): Promise<RunningProxy> {
-  const house = await buildHouse(config, logger, clock)
-  const { pools } = house
+  const operations: ProcessOperations = {
+    reload: () => house.reload(readConfig()),
+    shutdown: (mode, cause) => shutdown(mode, cause),
+    get isDraining() {
+      return drain.state !== 'serving'
+    },
+  }
+  const house = await buildHouse(config, { logger, clock, operations })
+  const { pools, console } = house
   const drain = drainOf(house, logger, clock)
   watch(house, drain)
   const { admin, port } = await openPorts({ ...house, drain, logger }, config)
@@ -84,6 +106,7 @@ export async function startProxy(
   })
   const end = async (outcome: DrainOutcome) => {
     clearInterval(sweep)
+    console.close()
     const closed = admin.close()
     // Whoever waits for the drain gets an answer first.
     if (outcome !== 'killed') await closed
@@ -113,6 +136,7 @@ export async function startProxy(
 
 /** The rooms that have state, joined. */
 interface House {
+  readonly console: Console
   readonly listener: Listener
   readonly gates: Gates
   readonly pauses: Pauses
@@ -128,31 +152,37 @@ interface House {
   timeouts(): Config['timeouts']
 }
 
+/** What stands around the rooms. */
+interface Surroundings {
+  readonly logger: LeveledLogger
+  readonly clock: Clock
+  readonly operations: ProcessOperations
+}
+
 /** Builds the rooms in the order in which a session goes through them. */
-async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): Promise<House> {
+async function buildHouse(config: Config, surroundings: Surroundings): Promise<House> {
+  const { logger, clock, operations } = surroundings
   let current = config
   let options = sessionOptions(config)
   const metrics = new Metrics({ clock, tenants: () => current.metrics })
   const gates = openGates(config)
-  const sessions = new Sessions()
-  const pauses = new Pauses()
-  const pools = buildPools({ metrics, logger, clock }, () => current)
-  const authQueries = new AuthQueries(clock)
-  const catalog = await buildCatalog(config, { metrics, sessions, pools, logger, clock })
-  const { follower } = catalog
+  const rooms = {
+    sessions: new Sessions(),
+    pauses: new Pauses(),
+    pools: buildPools({ metrics, logger, clock }, () => current),
+    authQueries: new AuthQueries(clock),
+  }
+  const catalog = await buildCatalog(config, { ...rooms, metrics, logger, clock })
+  const { whole, follower, file, opened } = catalog
+  const subjects = { ...rooms, file, opened, gates, operations, config: () => current }
+  const console = buildConsole({ ...subjects, logger, clock })
   const parts: SessionParts = {
+    ...rooms,
+    ...sharedBySessions(config, clock),
     options: () => options,
-    catalog: catalog.whole,
-    authQueries,
-    pools,
-    statementTable: new StatementTable(),
-    cancelKeys: new CancelKeys(),
-    loginBackoff: new LoginBackoff(clock, loginBackoffOptions(config)),
-    tenantGate: new TenantGate(),
-    pauses,
-    replicationGate: new TenantGate(),
-    sessions,
+    catalog: whole,
     follower,
+    console,
     observer: metrics.sessionObserver,
     logger,
     clock,
@@ -161,7 +191,7 @@ async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): 
     // First what may fail: the old configuration stays whole then.
     options = sessionOptions(next)
     current = next
-    authQueries.renew()
+    rooms.authQueries.renew()
     logger.setLevel(next.log.level)
     gates.gate.setMax(next.limits.maxClients)
     gates.cancelGate.setMax(next.limits.maxCancels)
@@ -169,10 +199,18 @@ async function buildHouse(config: Config, logger: LeveledLogger, clock: Clock): 
     metrics.reloaded('done')
   }
   const listener = new Listener(gates, (socket, entrance) => acceptClient(socket, entrance, parts))
-  const { file, opened } = catalog
   const timeouts = () => current.timeouts
-  const rooms = { listener, gates, pauses, sessions, follower, pools, authQueries, metrics }
-  return { ...rooms, file, opened, reload, timeouts }
+  return { ...rooms, metrics, gates, listener, follower, file, opened, console, reload, timeouts }
+}
+
+function sharedBySessions(config: Config, clock: Clock) {
+  return {
+    statementTable: new StatementTable(),
+    cancelKeys: new CancelKeys(),
+    loginBackoff: new LoginBackoff(clock, loginBackoffOptions(config)),
+    tenantGate: new TenantGate(),
+    replicationGate: new TenantGate(),
+  }
 }
 
 function openGates({ limits }: Config): Gates {

@@ -38,3 +38,16 @@ export class AdminRequestError extends ProxyError {
     super(`the admin port ${what}`, options)
   }
 }
+
+/** What was given as a connection string is none. Its text, which may hold a password, is not kept. */
+export class MalformedConninfoError extends ProxyError {
+  override readonly code = 'CONNINFO_MALFORMED'
+  override readonly sqlState = SqlState.invalidParameterValue
+  override readonly origin = 'client'
+  override readonly clientMessage = this.message
+  override readonly hint = "Write 'postgresql://user@host/database?options=…' or 'user=… dbname=…'."
+
+  constructor() {
+    super('no connection string')
+  }
+}

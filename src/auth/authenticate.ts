@@ -64,6 +64,33 @@ export async function authenticate(request: AuthRequest): Promise<Authenticated>
   throw new AuthenticationFailedError(login, reason ?? failureReason(options.method, secret))
 }
 
+/** An operator of the proxy itself, who asks for no tenant. */
+export interface OperatorRequest {
+  readonly channel: AuthChannel
+  readonly options: AuthOptions
+  readonly login: string
+  /** `undefined` for a login that is not known. */
+  readonly secret: LoginSecret | undefined
+}
+
+/**
+ * As `authenticate`, for somebody whose login leads to no tenant. The right to come in is all that
+ * is proved: it is not passed on to anybody.
+ *
+ * @throws the errors of `authenticate`, but for those of an `authQuery`.
+ */
+export async function authenticateOperator(request: OperatorRequest): Promise<void> {
+  const { channel, options, login, secret } = request
+  requireSafeWay(channel, options.method)
+  const { channelBinding } = options
+  const isWelcome = secret !== undefined
+  const exchange = { channel, login, decoySeed: login, secret, channelBinding, isWelcome }
+  const proof = await EXCHANGES[options.method](exchange)
+  if (isWelcome && proof !== undefined) return
+  const reason = isWelcome ? failureReason(options.method, secret) : 'unknownLogin'
+  throw new AuthenticationFailedError(login, reason)
+}
+
 function requireSafeWay(channel: AuthChannel, method: AuthMethod): void {
   if (method === 'cert' && channel.clientCertificate === undefined) {
     const hint = 'Connect with TLS and a certificate for the user: sslmode, sslcert and sslkey.'

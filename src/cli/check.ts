@@ -1,9 +1,9 @@
+import { levelLines } from '../admin/explain/level-lines.ts'
 import type { CatalogRecords, TenantRecord } from '../catalog/records.ts'
 import type { CatalogPlaces } from '../config/catalog-places.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { type CommandIo, configFile, ExitCode, reportFailure } from './command.ts'
 import { type DrainTimeouts, drainBoundMs } from './drain.ts'
-import { levelLines } from './level-lines.ts'
 
 /**
  * `pgusher check --config FILE`: reads the configuration as `serve` would, and prints the tenants

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { askedLine, type Line } from '../admin/explain/explain-lines.ts'
+import type { Resolver } from '../admin/explain/explain-route.ts'
+import { explainFromFile } from '../admin/explain/file-explanation.ts'
 import { systemClock } from '../base/clock.ts'
 import type { LogFields, Logger } from '../base/logger.ts'
-import type { RouteRequest } from '../catalog/catalog.ts'
 import type { CatalogLayer } from '../catalog/catalog-observer.ts'
 import { FileCatalog } from '../catalog/file-catalog.ts'
-import type { Explanation, Finding } from '../catalog/layers/layered-catalog.ts'
 import {
   type CatalogOptions,
   type OpenCatalog,
@@ -13,15 +14,6 @@ import {
 import type { Config } from '../config/config.ts'
 import { catalogOptions } from '../config/room-options.ts'
 import { openSocket } from '../server/open/open-socket.ts'
-import { askedLine, type Line } from './explain-lines.ts'
-
-/** Looks requests up as the proxy would. */
-export interface Resolver {
-  /** @throws CatalogUnavailableError - when nobody can say what a name leads to. */
-  resolve(request: RouteRequest): Promise<Explanation>
-  /** Which layers were asked so far, what they said, and what went wrong on the way. */
-  lines(): readonly Line[]
-}
 
 /**
  * Opens the catalog of a configuration, has `work` done with it, and closes it again. No server of
@@ -47,27 +39,7 @@ export async function withResolver<T>(
 
 function fileResolver({ records }: Config): Resolver {
   const catalog = new FileCatalog(records)
-  return {
-    lines: () => [],
-    async resolve(request) {
-      const { login, tenant } = request
-      const grant = catalog.grant(login) ?? catalog.grantOfOthers
-      const found = catalog.tenant(tenant) ?? catalog.templateTenant(tenant)
-      const asListed = { layer: 'file', isStale: false, ageMs: 0 } as const
-      const resultOf = (thing: unknown) => (thing === undefined ? 'absent' : 'found')
-      const findings: readonly Finding[] = [
-        { ...asListed, kind: 'login', name: login, result: resultOf(grant), version: 0 },
-        {
-          ...asListed,
-          kind: 'tenant',
-          name: tenant,
-          result: resultOf(found),
-          version: found?.version ?? 0,
-        },
-      ]
-      return { resolution: await catalog.resolve(request), findings }
-    },
-  }
+  return { lines: () => [], resolve: (request) => explainFromFile(catalog, request) }
 }
 
 /** Opens the layers, and gives Redis the time of one answer to be there. */

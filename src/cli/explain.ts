@@ -1,34 +1,12 @@
 import { parseArgs } from 'node:util'
-import { AuthenticationFailedError } from '../auth/auth-errors.ts'
-import { SUITABLE_SECRETS } from '../auth/authenticate.ts'
-import { ProxyError } from '../base/proxy-error.ts'
-import type { Resolution } from '../catalog/catalog.ts'
-import type { Config } from '../config/config.ts'
+import { MalformedConninfoError } from '../admin/admin-errors.ts'
+import { type Conninfo, readConninfo } from '../admin/explain/conninfo.ts'
+import { pageOf } from '../admin/explain/explain-lines.ts'
+import { explainRoute } from '../admin/explain/explain-route.ts'
 import { loadConfig } from '../config/load-config.ts'
-import { TenantSuspendedError } from '../session/session-errors.ts'
-import { admitClientSettings } from '../tenancy/client-settings.ts'
-import { authorizeReplication } from '../tenancy/replication.ts'
-import { type Claim, readClaim } from '../tenancy/tag.ts'
-import type { Setting } from '../tenancy/tenancy.ts'
+import { routePolicy } from '../config/room-options.ts'
 import { type CommandIo, ExitCode, namedConfigFile, reportFailure, UsageError } from './command.ts'
-import { type Conninfo, readConninfo } from './conninfo.ts'
-import { type Resolver, withResolver } from './explain-catalog.ts'
-import {
-  claimLines,
-  connectionLines,
-  findingLine,
-  type Line,
-  pageOf,
-  refusalLines,
-  routeLines,
-} from './explain-lines.ts'
-
-/** What becomes of one connection string. */
-export interface ExplainedConnection {
-  readonly isAdmitted: boolean
-  /** Label and text of each line, without secrets. */
-  readonly lines: readonly Line[]
-}
+import { withResolver } from './explain-catalog.ts'
 
 /**
  * `pgusher explain [--config FILE] CONNINFO`: shows which tenant a connection string names, where
@@ -40,10 +18,10 @@ export interface ExplainedConnection {
 export async function runExplain(args: readonly string[], io: CommandIo): Promise<ExitCode> {
   try {
     const { file, text } = readArguments(args, io)
-    const conninfo = readConninfo(text)
+    const conninfo = readConnectionString(text)
     const config = loadConfig({ file, env: io.env })
     const { isAdmitted, lines } = await withResolver(config, (resolver) =>
-      explain(conninfo, config, resolver),
+      explainRoute(conninfo, routePolicy(config), resolver),
     )
     io.stdout.write(pageOf(lines))
     return isAdmitted ? ExitCode.ok : ExitCode.failure
@@ -52,76 +30,14 @@ export async function runExplain(args: readonly string[], io: CommandIo): Promis
   }
 }
 
-/** Goes the way of a session's login up to the password. */
-export async function explain(
-  conninfo: Conninfo,
-  config: Config,
-  resolver: Resolver,
-): Promise<ExplainedConnection> {
-  const lines: Line[] = [...connectionLines(conninfo)]
+/** @throws UsageError - it is none. */
+function readConnectionString(text: string): Conninfo {
   try {
-    const claim = readClaim(conninfo.parameters, tagOptions(config), {
-      serverName: config.clientTls && conninfo.serverName,
-      certificateNames: [],
-    })
-    lines.push(...claimLines(claim))
-    const { login, tenant } = claim
-    const { resolution, findings } = await resolver
-      .resolve({ login, tenant })
-      .finally(() => lines.push(...resolver.lines()))
-    lines.push(...findings.map(findingLine))
-    const judgement = judge(claim, resolution, config)
-    if (resolution.kind === 'route') {
-      const session = { ...resolution, method: config.auth.method, settings: judgement.settings }
-      lines.push(...routeLines(session))
-    }
-    if (judgement.error !== undefined) throw judgement.error
-    lines.push(['admitted', 'yes, with the right password or certificate'])
-    return { isAdmitted: true, lines }
-  } catch (error) {
-    if (!(error instanceof ProxyError)) throw error
-    lines.push(...refusalLines(error))
-    return { isAdmitted: false, lines }
+    return readConninfo(text)
+  } catch (cause) {
+    if (!(cause instanceof MalformedConninfoError)) throw cause
+    throw new UsageError(`${cause.message}: ${cause.hint}`, { cause })
   }
-}
-
-/** What is known without a password. */
-interface Judgement {
-  /** The client's own, as they will be put in force; none when the session is refused. */
-  readonly settings: readonly Setting[]
-  readonly error: ProxyError | undefined
-}
-
-function judge(claim: Claim, resolution: Resolution, { auth }: Config): Judgement {
-  try {
-    return { settings: settingsOf(claim, resolution, auth.method), error: undefined }
-  } catch (error) {
-    if (!(error instanceof ProxyError)) throw error
-    return { settings: [], error }
-  }
-}
-
-/** In the order in which a session would meet the refusals. */
-function settingsOf(
-  claim: Claim,
-  resolution: Resolution,
-  method: Config['auth']['method'],
-): readonly Setting[] {
-  const { login, tenant, replication } = claim
-  if (resolution.kind === 'refused') throw new AuthenticationFailedError(login, resolution.reason)
-  const { route, secret, isSuspended } = resolution
-  const suitable = SUITABLE_SECRETS[method]
-  const isAsked = secret.kind === 'authQuery'
-  if (suitable.length > 0 && !isAsked && !suitable.includes(secret.kind)) {
-    throw new AuthenticationFailedError(login, 'unsuitableSecret')
-  }
-  if (isSuspended) throw new TenantSuspendedError(tenant)
-  if (replication !== 'none') authorizeReplication(replication, route.replication)
-  return admitClientSettings(claim.settings, route.tenancy)
-}
-
-function tagOptions({ tenancy }: Config): Parameters<typeof readClaim>[1] {
-  return { ...tenancy.tag, defaultTenant: tenancy.default }
 }
 
 function readArguments(

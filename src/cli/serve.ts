@@ -28,7 +28,8 @@ export async function serve(
   const { interrupted, obey } = awaitEnd(signals, logger)
   let proxy: RunningProxy | undefined
   try {
-    proxy = await Promise.race([startProxy(config, logger), interrupted])
+    const readConfig = () => loadConfig(sources)
+    proxy = await Promise.race([startProxy(config, logger, { readConfig }), interrupted])
   } catch (error) {
     if (!(error instanceof ProxyError)) throw error
     logger.error('start failed', { code: error.code, detail: error.message })

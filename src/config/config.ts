@@ -1,3 +1,4 @@
+import type { ConsoleLogin } from '../admin/console/console.ts'
 import type { SharedServer } from '../catalog/documents/tenant-records.ts'
 import type { CatalogRecords } from '../catalog/records.ts'
 import type { ClientTlsOptions } from '../session/login/client-tls.ts'
@@ -11,6 +12,8 @@ import type { SettingGroups } from './settings-schema.ts'
 export interface Config extends SettingGroups {
   /** The logins and tenants of the file, with all that `servers` and the defaults say about them. */
   readonly records: CatalogRecords
+  /** The logins of the console, without plain passwords. */
+  readonly consoleLogins: readonly ConsoleLogin[]
   /** The entries of `servers`, by name. */
   readonly sharedServers: ReadonlyMap<string, SharedServer>
   /** What `catalog` names, read. */

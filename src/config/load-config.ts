@@ -10,6 +10,7 @@ import { checkTlsUses, readClientTls } from './client-tls-files.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './config-errors.ts'
 import { configSchema } from './config-schema.ts'
+import { buildConsoleLogins } from './console-logins.ts'
 import { deepFreeze } from './deep-freeze.ts'
 import { checkKeyIds } from './key-schema.ts'
 import { buildLogins } from './login-records.ts'
@@ -79,13 +80,15 @@ export function loadConfig({ file, env }: ConfigSources): Config {
     tenants,
     report,
   })
+  const consoleLogins = buildConsoleLogins(settings, report)
   report.throwIfAny()
   const records = {
     logins,
     tenants: tenants.map(({ record }) => record),
     templates: templates.map(({ record }) => record),
   }
-  return deepFreeze({ ...settings, records, sharedServers: servers, catalogPlaces, clientTls })
+  const built = { records, consoleLogins, sharedServers: servers, catalogPlaces, clientTls }
+  return deepFreeze({ ...settings, ...built })
 }
 
 function readText(file: string): string {

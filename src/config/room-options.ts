@@ -1,3 +1,5 @@
+import type { ConsoleOptions } from '../admin/console/console.ts'
+import type { RoutePolicy } from '../admin/explain/explain-route.ts'
 import type { CatalogOptions } from '../catalog/layers/open-catalog.ts'
 import type { RedisCacheOptions, RedisServers } from '../catalog/redis/redis-options.ts'
 import type { LoginBackoff } from '../limits/login-backoff.ts'
@@ -6,6 +8,7 @@ import { ClientTls } from '../session/login/client-tls.ts'
 import type { SessionOptions } from '../session/session-parts.ts'
 import type { TokenKey } from '../tenancy/tenant-token.ts'
 import type { Config } from './config.ts'
+import { consoleMethod } from './console-logins.ts'
 
 /** What the pools take of the configuration. */
 export function poolOptions({ pool, limits }: Config): ReturnType<PoolsParts['options']> {
@@ -47,6 +50,25 @@ export function sessionOptions(config: Config): SessionOptions {
     requestBytes: limits.requestBytes,
     logsSql: config.log.sql,
   }
+}
+
+/**
+ * What the console takes of the configuration. Its logins all have passwords: it asks for them also
+ * where the clients of tenants are trusted, or show a certificate.
+ */
+export function consoleOptions({ console, consoleLogins, auth }: Config): ConsoleOptions {
+  return {
+    database: console.database,
+    logins: new Map(consoleLogins.map((login) => [login.user, login] as const)),
+    maxClients: console.maxClients,
+    auth: { method: consoleMethod(auth.method), channelBinding: auth.channelBinding },
+  }
+}
+
+/** How `explain` judges a login. */
+export function routePolicy({ tenancy, auth, clientTls }: Config): RoutePolicy {
+  const tag = { ...tenancy.tag, defaultTenant: tenancy.default }
+  return { tag, method: auth.method, offersTls: clientTls !== undefined }
 }
 
 /** What the catalog takes of the configuration; `undefined` when the file is all of it. */

@@ -2,11 +2,14 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../base/clock.ts'
 import type { TenantName } from '../tenancy/tenant-name.ts'
 
+/** Stands in the place of a tenant for operators, who are after none. It is no tenant's name. */
+export const NO_TENANT = '(none)'
+
 /** Where login attempts come from, and which tenant they are after. */
 export interface LoginSource {
   /** The client's address without its port; any fixed word for unix sockets. */
   readonly address: string
-  readonly tenant: TenantName
+  readonly tenant: TenantName | typeof NO_TENANT
 }
 
 /** How failed logins are slowed down. */

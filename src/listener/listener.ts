@@ -95,8 +95,8 @@ export class Listener {
       return
     }
     const entered = isFull ? cancelGate : gate
-    leaveAtEnd(socket, entered)
-    void this.#accept(socket, { isUnix, refusal })
+    const leave = leaveAtEnd(socket, entered)
+    void this.#accept(socket, { isUnix, refusal, leave })
   }
 }
 
@@ -106,7 +106,7 @@ function closed(server: Server): Promise<void> {
 }
 
 /** A client that has been told its end takes nobody's place, even if it lingers. */
-function leaveAtEnd(socket: Socket, entered: ConnectionGate): void {
+function leaveAtEnd(socket: Socket, entered: ConnectionGate): () => void {
   let isInside = true
   const leave = () => {
     if (isInside) entered.leave()
@@ -114,4 +114,5 @@ function leaveAtEnd(socket: Socket, entered: ConnectionGate): void {
   }
   socket.once('finish', leave)
   socket.once('close', leave)
+  return leave
 }

@@ -13,6 +13,7 @@ import type { StatementTable } from '../relay/statement-table.ts'
 import type { TagOptions } from '../tenancy/tag.ts'
 import type { CatalogFollower } from './follow/catalog-follower.ts'
 import type { ClientTls } from './login/client-tls.ts'
+import type { ConsoleDoor } from './login/console-door.ts'
 import type { SessionObserver } from './session-observer.ts'
 import type { Sessions } from './sessions.ts'
 
@@ -55,6 +56,8 @@ export interface SessionParts {
   readonly replicationGate: TenantGate
   readonly sessions: Sessions
   readonly follower: Pick<CatalogFollower, 'changes' | 'admitted'>
+  /** `undefined`: nobody is taken for an operator. */
+  readonly console?: ConsoleDoor | undefined
   readonly observer: SessionObserver
   readonly logger: Logger
   readonly clock: Clock

@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { readConninfo } from '../../src/admin/explain/conninfo.ts'
+import { explainRoute, type Resolver } from '../../src/admin/explain/explain-route.ts'
 import { CatalogUnavailableError } from '../../src/catalog/catalog-errors.ts'
 import { FileCatalog } from '../../src/catalog/file-catalog.ts'
 import type { Finding } from '../../src/catalog/layers/layered-catalog.ts'
-import { readConninfo } from '../../src/cli/conninfo.ts'
-import { explain, runExplain } from '../../src/cli/explain.ts'
-import type { Resolver } from '../../src/cli/explain-catalog.ts'
+import { runExplain } from '../../src/cli/explain.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
+import { routePolicy } from '../../src/config/room-options.ts'
 
 const SECRET = 'hush-hush'
 /** As `pg_authid` has it. */
@@ -184,9 +185,9 @@ t.test('a refused session is shown as far as it is known', async (t) => {
 t.test('a secret that the method can not check lets nobody in', async (t) => {
   const config = loadConfig({ file, env: {} })
   const catalog = new FileCatalog(config.records)
-  const { isAdmitted, lines } = await explain(
+  const { isAdmitted, lines } = await explainRoute(
     readConninfo('user=app.acme'),
-    { ...config, auth: { ...config.auth, method: 'md5' } },
+    { ...routePolicy(config), method: 'md5' },
     resolverOf(async (request) => ({ resolution: await catalog.resolve(request), findings: [] })),
   )
   t.equal(isAdmitted, false)
@@ -215,16 +216,16 @@ function finding(parts: Partial<Finding>): Finding {
 t.test('what the layers said is told, also when the last one fails', async (t) => {
   const config = loadConfig({ file, env: {} })
   const conninfo = readConninfo('user=app.acme')
-  const down = await explain(conninfo, config, {
+  const down = await explainRoute(conninfo, routePolicy(config), {
     resolve: () => Promise.reject(new CatalogUnavailableError('nobody answers')),
     lines: () => [['note', 'it is night']],
   })
   t.equal(down.isAdmitted, false)
   t.ok(down.lines.some(([, text]) => text === 'no: CATALOG_UNAVAILABLE, SQLSTATE 57P03'))
   t.ok(down.lines.some(([, text]) => text === 'it is night'))
-  const refused = await explain(
+  const refused = await explainRoute(
     conninfo,
-    config,
+    routePolicy(config),
     resolverOf(async () => ({
       resolution: { kind: 'refused', reason: 'unknownTenant', secret: undefined },
       findings: [
@@ -241,9 +242,9 @@ t.test('what the layers said is told, also when the last one fails', async (t) =
     ],
   )
   await t.rejects(
-    explain(
+    explainRoute(
       conninfo,
-      config,
+      routePolicy(config),
       resolverOf(() => Promise.reject(new Error('a bug'))),
     ),
     { message: 'a bug' },

@@ -41,7 +41,7 @@ const proxy = await startProxy(
     },
   }),
   logger,
-  clock,
+  { clock },
 )
 t.teardown(() => proxy.kill())
 

@@ -51,7 +51,11 @@ export async function startTestProxy(
   const lines: string[] = []
   const config = testConfig(settings)
   const destination = { write: (line: string) => void lines.push(line) }
-  const proxy = await startProxy(config, createLogger({ level: 'debug', destination }), clock)
+  const proxy = await startProxy(
+    config,
+    createLogger({ level: 'debug', destination }),
+    clock && { clock },
+  )
   return {
     ...proxy,
     config,

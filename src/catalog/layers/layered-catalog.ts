@@ -8,6 +8,7 @@ import { decide, type Finds, type Grant, type VersionedTenant } from '../decide.
 import type { RecordBuilder } from '../documents/record-builder.ts'
 import type { LoginDocument, TenantDocument } from '../entry.ts'
 import type { FileCatalog } from '../file-catalog.ts'
+import type { TenantRecord } from '../records.ts'
 import type { Found, Lookups } from './lookups.ts'
 import type { KnownEntry } from './record-layers.ts'
 
@@ -88,6 +89,16 @@ export class LayeredCatalog implements Catalog {
     const { secretOfUnknown } = this.#parts.file
     const finds: Finds = { grant, tenant, secretOfUnknown }
     return { resolution: decide(request, finds), findings }
+  }
+
+  /**
+   * What is known of one tenant; `undefined` where it is unknown, or its record makes no sense.
+   *
+   * @throws CatalogUnavailableError - when nobody can say.
+   */
+  async tenant(name: TenantName): Promise<TenantRecord | undefined> {
+    const tenant = await this.#tenantOf(name, [])
+    return tenant === 'broken' ? undefined : tenant?.record
   }
 
   async #grantOf(login: string, findings: Finding[]): Promise<Made<Grant> | undefined> {

@@ -19,6 +19,7 @@ import {
 } from '../session-errors.ts'
 import type { SessionOptions, SessionParts } from '../session-parts.ts'
 import { type Admitted, admit, hearClaim } from './admit.ts'
+import { admitOperator } from './admit-operator.ts'
 import { ClientChannel } from './client-channel.ts'
 import { readFirstRequest } from './first-request.ts'
 import { greeting } from './greeting.ts'
@@ -30,6 +31,8 @@ export interface Entrance {
   readonly isUnix: boolean
   /** Set when there is no room for a session: the client may cancel a query, and hears this else. */
   readonly refusal: TooManyClientsError | undefined
+  /** Gives the place back that it took among the clients: it is counted elsewhere from now on. */
+  leave(): void
 }
 
 let lastSessionId = 0
@@ -90,6 +93,11 @@ async function letIn(arrival: Arrival, parts: SessionParts): Promise<void> {
     return
   }
   claimant.login = packet.parameters.get('user')
+  if (parts.console?.isMeant(packet.parameters) === true) {
+    await admitOperator({ id: arrival.id, channel, packet, signal }, parts.console, parts)
+    entrance.leave()
+    return
+  }
   if (entrance.refusal !== undefined) throw entrance.refusal
   if (parts.sessions.isDraining) throw new ShutdownError()
   const claim = hearClaim(packet, channel, options)

@@ -13,6 +13,7 @@ import type { Credential } from '../follow/credential.ts'
 import { TenantSuspendedError } from '../session-errors.ts'
 import type { SessionOptions, SessionParts } from '../session-parts.ts'
 import type { ClientChannel } from './client-channel.ts'
+import { pauseBefore } from './pause-before.ts'
 import { versionAnswer } from './protocol-version.ts'
 
 /** A client that may come in. */
@@ -71,7 +72,7 @@ async function prove(
   const { channel, claim, options } = applicant
   const { login, tenant } = claim
   const source = { address: channel.address, tenant }
-  await pause(parts.loginBackoff.delayMs(source), applicant.signal, parts)
+  await pauseBefore(parts.loginBackoff.delayMs(source), applicant.signal, parts.clock)
   const since = parts.follower.changes
   const resolution = await parts.catalog.resolve({ login, tenant })
   try {
@@ -87,19 +88,4 @@ async function prove(
     if (error instanceof AuthenticationFailedError) parts.loginBackoff.failed(source)
     throw error
   }
-}
-
-function pause(delayMs: number, signal: AbortSignal, { clock }: SessionParts): Promise<void> {
-  if (delayMs === 0) return Promise.resolve()
-  return new Promise((resolve, reject) => {
-    const timer = clock.after(delayMs, () => {
-      signal.removeEventListener('abort', giveUp)
-      resolve()
-    })
-    const giveUp = () => {
-      timer.cancel()
-      reject(signal.reason)
-    }
-    signal.addEventListener('abort', giveUp, { once: true })
-  })
 }

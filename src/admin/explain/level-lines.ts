@@ -1,4 +1,4 @@
-import type { IsolationLevel } from '../tenancy/isolation.ts'
+import type { IsolationLevel } from '../../tenancy/isolation.ts'
 
 interface LevelMeaning {
   /** What is done for it. */

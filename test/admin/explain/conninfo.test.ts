@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
-import { readConninfo } from '../../src/cli/conninfo.ts'
-import { startScriptedServer } from '../support/scripted-server.ts'
+import { readConninfo } from '../../../src/admin/explain/conninfo.ts'
+import { startScriptedServer } from '../../support/scripted-server.ts'
 
 /** Each: a connection string, and the startup parameters that come of it. */
 const STRINGS = [

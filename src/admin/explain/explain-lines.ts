@@ -1,10 +1,10 @@
-import { routeOfSession } from '../auth/client-proof.ts'
-import type { ProxyError } from '../base/proxy-error.ts'
-import type { CatalogLayer } from '../catalog/catalog-observer.ts'
-import type { Finding } from '../catalog/layers/layered-catalog.ts'
-import type { AuthMethod, SecretSource } from '../catalog/login.ts'
-import type { PoolPolicy, Route, ServerTarget, SessionTimeouts } from '../catalog/route.ts'
-import { poolName } from '../pool/pools.ts'
+import { routeOfSession } from '../../auth/client-proof.ts'
+import type { ProxyError } from '../../base/proxy-error.ts'
+import type { CatalogLayer } from '../../catalog/catalog-observer.ts'
+import type { Finding } from '../../catalog/layers/layered-catalog.ts'
+import type { AuthMethod, SecretSource } from '../../catalog/login.ts'
+import type { PoolPolicy, Route, ServerTarget, SessionTimeouts } from '../../catalog/route.ts'
+import { poolName } from '../../pool/pools.ts'
 import {
   blockQuery,
   buildLink,
@@ -12,9 +12,9 @@ import {
   type Link,
   linkMove,
   restingSettings,
-} from '../tenancy/link.ts'
-import type { Claim } from '../tenancy/tag.ts'
-import type { Setting } from '../tenancy/tenancy.ts'
+} from '../../tenancy/link.ts'
+import type { Claim } from '../../tenancy/tag.ts'
+import type { Setting } from '../../tenancy/tenancy.ts'
 import type { Conninfo } from './conninfo.ts'
 import { levelText } from './level-lines.ts'
 

@@ -1,5 +1,5 @@
-import { isAddress } from '../server/open/loopback.ts'
-import { UsageError } from './command.ts'
+import { isAddress } from '../../server/open/loopback.ts'
+import { MalformedConninfoError } from '../admin-errors.ts'
 
 /** What a connection string makes a client say first. */
 export interface Conninfo {
@@ -35,7 +35,7 @@ const PAIR = /\s*([^\s=]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)(?:[^\s
  * Reads a connection string as libpq does, a URI or `keyword=value` pairs. The environment is not
  * asked for what is missing. Passwords are dropped.
  *
- * @throws UsageError - when it is none; its text, which may hold a password, is not repeated.
+ * @throws MalformedConninfoError - when it is none; its text, which may hold a password, is not repeated.
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING
  */
 export function readConninfo(text: string): Conninfo {
@@ -108,8 +108,6 @@ function decode(text: string): string {
   throw malformed()
 }
 
-function malformed(): UsageError {
-  return new UsageError(
-    "no connection string: write 'postgresql://user@host/database?options=…' or 'user=… dbname=…'",
-  )
+function malformed(): MalformedConninfoError {
+  return new MalformedConninfoError()
 }
