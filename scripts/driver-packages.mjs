@@ -21,6 +21,8 @@ const PACKAGES = {
   openssl: 'openssl',
   prometheus: 'promtool',
   chromium: '/usr/bin/chromium',
+  pgbouncer: '/usr/sbin/pgbouncer',
+  'prometheus-pgbouncer-exporter': '/usr/bin/prometheus-pgbouncer-exporter',
 }
 
 /**
