@@ -139,16 +139,12 @@ function showSources(
 
 /** What PgBouncer shows, and what does not exist here. */
 function refused(what: string, hint: string): Command {
-  return {
-    words: ['SHOW', what],
-    right: 'stats',
-    tag: 'SHOW',
-    columns: [],
-    isRefused: true,
-    read() {
-      throw new ConsoleUnsupportedError(`SHOW ${what}`, hint)
-    },
+  const refuse = () => {
+    throw new ConsoleUnsupportedError(`SHOW ${what}`, hint)
   }
+  const words = ['SHOW', what]
+  const read = () => ({ run: refuse })
+  return { words, right: 'stats', tag: 'SHOW', columns: [], isRefused: true, read }
 }
 
 function dnsColumns(name: string, number: string, last: string): readonly Column[] {

@@ -11,8 +11,12 @@ export const TYPES: Readonly<Record<ColumnType, { readonly oid: number; readonly
     bool: { oid: 16, bytes: 1 },
   }
 
-const MIN_INT4 = -(2 ** 31)
-const MAX_INT4 = 2 ** 31 - 1
+/** What each type goes up to; `int8` goes further than a number is exact. */
+const BOUNDS = {
+  int4: { min: -(2 ** 31), max: 2 ** 31 - 1 },
+  int8: { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER },
+  numeric: { min: -Number.MAX_VALUE, max: Number.MAX_VALUE },
+} as const
 
 /** What one digit of a binary `numeric` counts up to. */
 const NUMERIC_BASE = 10_000
@@ -30,8 +34,8 @@ export function encodeValue(
     if (format === 'binary') return Buffer.of(value === true ? 1 : 0)
     return Buffer.from(value === true ? 't' : 'f')
   }
-  const number = wholeNumber(value, type)
-  return format === 'text' ? Buffer.from(number.toFixed()) : BINARY[type](number)
+  const number = wholeNumber(value, BOUNDS[type])
+  return format === 'text' ? Buffer.from(BigInt(number).toString()) : BINARY[type](number)
 }
 
 const BINARY: Readonly<Record<'int4' | 'int8' | 'numeric', (value: number) => Buffer>> = {
@@ -48,11 +52,11 @@ const BINARY: Readonly<Record<'int4' | 'int8' | 'numeric', (value: number) => Bu
   numeric: binaryNumeric,
 }
 
-/** A number that is shown must not fail because of its size: an `int4` stops at its bounds. */
-function wholeNumber(value: Value, type: ColumnType): number {
+/** A number that is shown must not fail because of its size: it stops at the bounds of its type. */
+function wholeNumber(value: Value, { min, max }: { readonly min: number; readonly max: number }) {
   const number = Number(value)
   const whole = Number.isFinite(number) ? Math.trunc(number) : 0
-  return type === 'int4' ? Math.min(Math.max(whole, MIN_INT4), MAX_INT4) : whole
+  return Math.min(Math.max(whole, min), max)
 }
 
 /** Count of digits, weight of the first one, sign, digits behind the point; then the digits. */
