@@ -10,7 +10,7 @@ const MASKED = '****'
 const SECRETS = /(?:^|\.)(?:logins|keys|token|password|url|urls|cluster|sentinels)$/
 
 /** Settings that are read once, when the process starts. */
-const FIXED = /^(?:listen|admin|catalog)\./
+const FIXED = /^(?:listen|admin|catalog)\.|^limits\.login/
 
 /** The groups that stand alone; the entries of lists and maps are shown as other things. */
 const ENTRIES = /[[<]|^(?:servers|tenants|logins)$/
