@@ -13,12 +13,6 @@ export type Value = string | number | boolean | undefined
 /** By the names of the columns; what is missing is NULL. */
 export type Row = Readonly<Record<string, Value>>
 
-/** What a command that shows something answers with. */
-export interface Table {
-  readonly columns: readonly Column[]
-  readonly rows: readonly Row[]
-}
-
 /** Columns of one type. */
 export function columns(type: ColumnType, names: string): readonly Column[] {
   return names.split(' ').map((name) => ({ name, type }))
