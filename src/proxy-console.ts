@@ -3,7 +3,6 @@ import type { CatalogView, ConsoleSources } from './admin/console/console-source
 import { explainFromFile } from './admin/explain/file-explanation.ts'
 import type { Operations } from './admin/operations.ts'
 import type { Clock } from './base/clock.ts'
-import type { Logger } from './base/logger.ts'
 import type { FileCatalog } from './catalog/file-catalog.ts'
 import type { OpenCatalog } from './catalog/layers/open-catalog.ts'
 import type { Config } from './config/config.ts'
@@ -11,6 +10,7 @@ import { consoleOptions, routePolicy } from './config/room-options.ts'
 import { settingViews } from './config/setting-views.ts'
 import type { Gates } from './listener/listener.ts'
 import { type OperatedRooms, tenantOperations, tenantViews } from './proxy-operations.ts'
+import type { LeveledLogger } from './telemetry/logger.ts'
 import { packageVersion } from './telemetry/package-version.ts'
 
 /** What the console looks at, and what it works on. */
@@ -21,7 +21,7 @@ export interface ConsoleSurroundings extends OperatedRooms {
   /** `undefined` when the file is all of the catalog. */
   readonly opened: OpenCatalog | undefined
   readonly operations: ProcessOperations
-  readonly logger: Logger
+  readonly logger: LeveledLogger
   readonly clock: Clock
 }
 

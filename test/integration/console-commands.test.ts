@@ -223,13 +223,35 @@ t.test('who changes what is logged; what is looked at is not', async (t) => {
   await admin.query('RESUME acme')
   await refusalOf(looker.query('KILL'))
   t.match(logged(proxy, 'operator command'), [
-    { login: ADMIN.user, command: 'PAUSE', tenant: 'acme', client: '127.0.0.1', level: 'info' },
-    { login: ADMIN.user, command: 'RESUME', tenant: 'acme' },
+    { login: ADMIN.user, command: 'PAUSE', scope: 'acme', client: '127.0.0.1', level: 'info' },
+    { login: ADMIN.user, command: 'RESUME', scope: 'acme' },
   ])
   t.match(logged(proxy, 'operator command failed'), [
     { login: STATS.user, command: 'KILL', code: 'CONSOLE_RIGHT_MISSING', level: 'warn' },
   ])
   t.equal(proxy.log().includes(ADMIN.password), false)
+})
+
+t.test('one tenant is looked into, and not for ever', async (t) => {
+  const proxy = await start()
+  const admin = await operator(t, proxy)
+  await admin.query('SET LOG LEVEL warn FOR TENANT acme FOR 600000')
+  await admin.query("set log level SILENT for tenant 'globex'")
+  t.match(await show(admin, 'SHOW LOG_LEVELS'), [
+    { tenant: 'acme', level: 'warn' },
+    { tenant: 'globex', level: 'silent', left_ms: null },
+  ])
+  t.equal(logged(proxy, 'operator command').length, 2, 'told, whatever the level of the tenant')
+  const opened = () => logged(proxy, 'session opened').length
+  await (await proxy.connect('acme')).end()
+  t.equal(opened(), 0)
+  await admin.query('RESET LOG LEVEL FOR TENANT acme')
+  await (await proxy.connect('acme')).end()
+  t.equal(opened(), 1)
+  t.equal((await refusalOf(admin.query('SET LOG LEVEL debug FOR TENANT nobody')))?.code, '42704')
+  const looker = await operator(t, proxy, STATS)
+  t.equal((await refusalOf(looker.query('SET LOG LEVEL debug FOR TENANT acme')))?.code, '42501')
+  t.equal((await show(looker, 'SHOW LOG_LEVELS')).length, 1)
 })
 
 t.test('the console answers while the proxy drains, and shuts it down', async (t) => {

@@ -1,9 +1,9 @@
 import type { AuthOptions } from '../../auth/authenticate.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { Logger } from '../../base/logger.ts'
 import type { LoginSecret } from '../../catalog/login.ts'
 import type { ConsoleDoor, Operator, OperatorSession } from '../../session/login/console-door.ts'
 import { ShutdownError } from '../../session/session-errors.ts'
+import type { LeveledLogger } from '../../telemetry/logger.ts'
 import type { Operations } from '../operations.ts'
 import type { ConsoleRole } from './commands/command.ts'
 import { ConsoleFullError } from './console-errors.ts'
@@ -35,7 +35,7 @@ export interface ConsoleParts {
   readonly sources: ConsoleSources
   /** @param login - Who does it, for the log. */
   operations(login: string): Operations
-  readonly logger: Logger
+  readonly logger: LeveledLogger
   readonly clock: Clock
 }
 
@@ -75,7 +75,12 @@ export class Console implements ConsoleDoor {
     const role = () => options().logins.get(login)?.role
     const session = new ConsoleSession(socket, {
       commander: { session: id, login, client: address, role, logger },
-      context: { sources, history: this.#history, operations: operations(login) },
+      context: {
+        sources,
+        history: this.#history,
+        operations: operations(login),
+        logLevels: logger.tenantLevels,
+      },
     })
     this.#open.add(session)
     socket.once('close', () => this.#open.delete(session))

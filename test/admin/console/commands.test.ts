@@ -16,6 +16,8 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   'SHOW TENANT': 'acme',
   'EXPLAIN ROUTE FOR': "'user=app.acme'",
   KILL_CLIENT: '7',
+  'SET LOG LEVEL': 'debug FOR TENANT acme',
+  'RESET LOG LEVEL': 'FOR TENANT acme',
   SET: 'client_encoding TO UTF8',
   SELECT: '1',
 }
@@ -43,7 +45,12 @@ function watched(): { readonly context: CommandContext; readonly touched: string
         },
       },
     )
-  const context = { sources: trap('sources'), history: {}, operations: trap('operations') }
+  const context = {
+    sources: trap('sources'),
+    history: {},
+    operations: trap('operations'),
+    logLevels: trap('levels'),
+  }
   return { context: { ...context, signal: new AbortController().signal } as never, touched }
 }
 
@@ -142,6 +149,15 @@ for (const text of [
   'KILL_CLIENT x',
   'KILL_CLIENT -1',
   'RELOAD now',
+  'SET LOG LEVEL debug',
+  'SET LOG LEVEL loud FOR TENANT acme',
+  'SET LOG LEVEL debug FOR TENANT acme FOR',
+  'SET LOG LEVEL debug FOR TENANT acme FOR ever',
+  'SET LOG LEVEL debug FOR TENANT acme FOR 0',
+  'SET LOG LEVEL debug FOR TENANT acme FOR 999999999',
+  'SET LOG LEVEL debug FOR TENANT acme FOR 5 more',
+  'RESET LOG LEVEL acme',
+  'RESET LOG LEVEL FOR TENANT',
   'SHUTDOWN SOMETIME',
   'SHUTDOWN IMMEDIATE NOW',
   'SHOW',

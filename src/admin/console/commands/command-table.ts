@@ -5,6 +5,7 @@ import { columns } from '../table.ts'
 import { expectEnd } from './arguments.ts'
 import { CHANGE_COMMANDS } from './change-commands.ts'
 import type { Command, Deed } from './command.ts'
+import { LOG_COMMANDS } from './log-commands.ts'
 import { SESSION_COMMANDS } from './session-commands.ts'
 import { SHOW_COMMANDS } from './show-commands.ts'
 
@@ -25,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   HELP,
   ...SHOW_COMMANDS,
   ...CHANGE_COMMANDS,
+  ...LOG_COMMANDS,
   ...SESSION_COMMANDS,
 ]
 
@@ -76,7 +78,7 @@ function unknownCommand(statement: Statement): ConsoleSyntaxError {
 }
 
 function helpRows() {
-  return [HELP, ...SHOW_COMMANDS, ...CHANGE_COMMANDS]
+  return [HELP, ...SHOW_COMMANDS, ...CHANGE_COMMANDS, ...LOG_COMMANDS]
     .filter(({ isRefused }) => isRefused !== true)
     .map((command) => ({
       command: [nameOf(command), command.usage ?? ''].join(' ').trim(),

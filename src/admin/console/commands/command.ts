@@ -1,3 +1,4 @@
+import type { TenantLogLevels } from '../../../telemetry/tenant-log-levels.ts'
 import type { Operations } from '../../operations.ts'
 import type { ConsoleSources } from '../console-sources.ts'
 import type { Token } from '../language/statements.ts'
@@ -12,6 +13,7 @@ export interface CommandContext {
   readonly sources: ConsoleSources
   readonly history: TotalsHistory
   readonly operations: Operations
+  readonly logLevels: TenantLogLevels
   /** Aborted when the operator cancels the command, or leaves. */
   readonly signal: AbortSignal
 }
