@@ -308,6 +308,7 @@ async function openPorts(
       throw error
     }
   } catch (error) {
+    house.console.close()
     release(house)
     throw error
   }
