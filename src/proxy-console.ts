@@ -1,5 +1,6 @@
 import { Console } from './admin/console/console.ts'
 import type { CatalogView, ConsoleSources } from './admin/console/console-sources.ts'
+import type { TenantTotals } from './admin/console/tenant-totals.ts'
 import { explainFromFile } from './admin/explain/file-explanation.ts'
 import type { Operations } from './admin/operations.ts'
 import type { Clock } from './base/clock.ts'
@@ -11,12 +12,15 @@ import { settingViews } from './config/setting-views.ts'
 import type { Gates } from './listener/listener.ts'
 import { type OperatedRooms, tenantOperations, tenantViews } from './proxy-operations.ts'
 import type { LeveledLogger } from './telemetry/logger.ts'
+import type { Metrics } from './telemetry/metrics.ts'
 import { packageVersion } from './telemetry/package-version.ts'
+import type { TenantLine } from './telemetry/tenant-metrics.ts'
 
 /** What the console looks at, and what it works on. */
 export interface ConsoleSurroundings extends OperatedRooms {
   config(): Config
   readonly gates: Gates
+  readonly metrics: Metrics
   readonly file: FileCatalog
   /** `undefined` when the file is all of the catalog. */
   readonly opened: OpenCatalog | undefined
@@ -58,7 +62,7 @@ export function buildConsole(surroundings: ConsoleSurroundings): Console {
 }
 
 function sourcesOf(surroundings: ConsoleSurroundings): ConsoleSources {
-  const { config, pools, gates, operations } = surroundings
+  const { config, pools, gates, metrics, operations } = surroundings
   const views = tenantViews(surroundings)
   return {
     version: packageVersion(),
@@ -76,10 +80,17 @@ function sourcesOf(surroundings: ConsoleSurroundings): ConsoleSources {
       }
     },
     settings: () => settingViews(config()),
-    tenantTotals: () => [],
+    tenantTotals: () => metrics.tenantLines().map(totalsOf),
     catalog: catalogView(surroundings),
     routePolicy: () => routePolicy(config()),
   }
+}
+
+/** A copy: what is counted goes on. */
+function totalsOf({ tenant, work }: TenantLine): TenantTotals {
+  const { transactions, queries, receivedBytes, sentBytes } = work
+  const { transactionMs, queryMs, waitMs } = work
+  return { tenant, transactions, queries, receivedBytes, sentBytes, transactionMs, queryMs, waitMs }
 }
 
 function catalogView({ config, file, opened }: ConsoleSurroundings): CatalogView {

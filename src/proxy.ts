@@ -87,7 +87,7 @@ export async function startProxy(
   { clock = systemClock, readConfig = () => config }: ProxyHost = {},
 ): Promise<RunningProxy> {
   const operations: ProcessOperations = {
-    reload: () => house.reload(readConfig()),
+    reload: () => house.reload(readCounted(readConfig, house.metrics)),
     shutdown: (mode, cause) => shutdown(mode, cause),
     get isDraining() {
       return drain.state !== 'serving'
@@ -134,6 +134,16 @@ export async function startProxy(
   }
 }
 
+/** A configuration that is of no use is counted. */
+function readCounted(readConfig: () => Config, metrics: Metrics): Config {
+  try {
+    return readConfig()
+  } catch (error) {
+    metrics.reloaded('refused')
+    throw error
+  }
+}
+
 /** The rooms that have state, joined. */
 interface House {
   readonly console: Console
@@ -174,7 +184,7 @@ async function buildHouse(config: Config, surroundings: Surroundings): Promise<H
   }
   const catalog = await buildCatalog(config, { ...rooms, metrics, logger, clock })
   const { whole, follower, file, opened } = catalog
-  const subjects = { ...rooms, file, opened, gates, operations, config: () => current }
+  const subjects = { ...rooms, metrics, file, opened, gates, operations, config: () => current }
   const console = buildConsole({ ...subjects, logger, clock })
   const parts: SessionParts = {
     ...rooms,

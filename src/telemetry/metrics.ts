@@ -15,7 +15,7 @@ import { renderText } from './render-text.ts'
 import { observeSessions } from './session-metrics.ts'
 import { TenantAccounts, type TenantMetricsOptions } from './tenant-accounts.ts'
 import { TenantLines } from './tenant-lines.ts'
-import { registerTenantMetrics } from './tenant-metrics.ts'
+import { registerTenantMetrics, type TenantLine } from './tenant-metrics.ts'
 import { registerWork } from './work-metrics.ts'
 
 /** How a drain ended: all left, the time was over, or it was cut short. A metric label. */
@@ -105,6 +105,12 @@ export class Metrics {
     this.#catalog.read(this.#readCatalog?.())
     if (this.#state !== undefined) this.#readGauges(this.#state)
     return renderText(this.#registry)
+  }
+
+  /** What stands behind the series with a `tenant` label, at this moment. */
+  tenantLines(): readonly TenantLine[] {
+    this.#tenantLines.read(this.#state, this.#clock.nowMs())
+    return this.#tenantLines.all
   }
 
   /** The metrics of one tenant, whether it has a label or not; `undefined`: nothing is counted of it. */

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { parse, stringify } from 'yaml'
+import { readMetric } from '../support/proxy.ts'
 import { saasSettings, startSaas } from '../support/saas.ts'
 import { type Served, servedSettings, serveReady } from '../support/served-proxy.ts'
 import { ADMIN, CONSOLE, refusalOf } from './console-fixture.ts'
@@ -39,7 +40,11 @@ t.test('RELOAD reads the file anew, or says what is wrong with it', async (t) =>
   t.equal(refusal?.code, 'F0000')
   t.match(refusal?.hint, /pool\.size/)
   t.equal(await size(), '7', 'the one before stays in force')
-  t.equal((await admin.query('RELOAD').catch((error) => error)).code, 'F0000')
+  const adminPort = Number(/"admin":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(served.output())?.[1])
+  const reloads = (result: string) =>
+    readMetric(adminPort, 'pgusher_config_reloads_total', { result })
+  t.equal(await reloads('done'), 1)
+  t.equal(await reloads('refused'), 1)
 })
 
 for (const command of ['SHUTDOWN', 'SHUTDOWN WAIT_FOR_SERVERS', 'SHUTDOWN WAIT_FOR_CLIENTS']) {
