@@ -5,6 +5,9 @@ import { ConsoleSyntaxError, ConsoleUnknownObjectError } from '../console-errors
 import type { Token } from '../language/statements.ts'
 import type { CommandContext } from './command.ts'
 
+/** Names that a mistyped one is compared with; more would hold up everybody. */
+const MAX_COMPARED = 1000
+
 /** @throws ConsoleSyntaxError - when something follows the command. */
 export function expectEnd(rest: readonly Token[]): void {
   if (rest.length > 0) throw new ConsoleSyntaxError('something follows a command that is complete')
@@ -49,7 +52,7 @@ export async function requireTenant(
   if (name === undefined || sources.sessions().some(({ tenant }) => tenant === name)) return
   if (await isKnown(name, sources.catalog)) return
   const listed = sources.catalog.fileTenants().map((record) => record.name)
-  const nearest = nearestName(name, listed)
+  const nearest = listed.length > MAX_COMPARED ? undefined : nearestName(name, listed)
   const hint = nearest === undefined ? 'SHOW TENANTS lists them.' : `Did you mean ${nearest}?`
   throw new ConsoleUnknownObjectError(`tenant "${name}"`, hint)
 }

@@ -2,6 +2,7 @@ import { readConninfo } from '../../explain/conninfo.ts'
 import { explainRoute } from '../../explain/explain-route.ts'
 import { ConsoleSyntaxError, ConsoleUnsupportedError } from '../console-errors.ts'
 import type { ConsoleSources } from '../console-sources.ts'
+import { isLike } from '../language/like.ts'
 import type { Token } from '../language/statements.ts'
 import {
   CLIENT_COLUMNS,
@@ -158,19 +159,9 @@ function readTenants(rest: readonly Token[]): Deed {
   if (like !== undefined && (!isWord(like, 'LIKE') || pattern?.kind !== 'text')) {
     throw new ConsoleSyntaxError('a pattern is expected', "Write it as in LIKE 'acme%'.")
   }
-  const expression = likeExpression(pattern?.text ?? '%')
-  return { run: ({ sources }) => ({ rows: tenantRows(sources, (name) => expression.test(name)) }) }
-}
-
-/** As LIKE has it: `%` is any text, `_` any character. Both cases are alike, as names have one. */
-function likeExpression(pattern: string): RegExp {
-  // Several in a row mean what one does, and would take long to try.
-  const parts = pattern.replaceAll(/%+/g, '%').split(/([%_])/)
-  const source = parts.map((part) => {
-    if (part === '%') return '.*'
-    return part === '_' ? '.' : part.replaceAll(/[^\w]/g, '\\$&')
-  })
-  return new RegExp(`^${source.join('')}$`, 'is')
+  const wanted = pattern?.text ?? '%'
+  const isMeant = (name: string) => isLike(name, wanted)
+  return { run: ({ sources }) => ({ rows: tenantRows(sources, isMeant) }) }
 }
 
 function readExplain(rest: readonly Token[]): Deed {

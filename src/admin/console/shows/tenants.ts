@@ -100,7 +100,7 @@ function workColumns(name: string, sessions: readonly SessionView[], sources: Co
   const { isPaused, pausedTenants } = sources.facts()
   const count = (state: ReturnType<typeof clientState>) =>
     sessions.filter((session) => clientState(session) === state).length
-  const waitMs = Math.max(0, ...sessions.map((session) => session.waitMs))
+  const waitMs = sessions.reduce((longest, session) => Math.max(longest, session.waitMs), 0)
   const { wait: maxwait, wait_us: maxwait_us } = waitColumns(waitMs)
   return {
     sessions: sessions.length,
