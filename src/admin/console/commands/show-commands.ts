@@ -161,7 +161,7 @@ function readTenants(rest: readonly Token[]): Deed {
   }
   const wanted = pattern?.text ?? '%'
   const isMeant = (name: string) => isLike(name, wanted)
-  return { run: ({ sources }) => ({ rows: tenantRows(sources, isMeant) }) }
+  return { run: async ({ sources }) => ({ rows: await tenantRows(sources, isMeant) }) }
 }
 
 function readExplain(rest: readonly Token[]): Deed {

@@ -1,8 +1,9 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { TenantRecord } from '../../../catalog/records.ts'
 import type { SessionView } from '../../../session/session-view.ts'
 import type { TenantName } from '../../../tenancy/tenant-name.ts'
 import { ConsoleUnknownObjectError } from '../console-errors.ts'
-import type { ConsoleSources } from '../console-sources.ts'
+import type { ConsoleSources, ProxyFacts } from '../console-sources.ts'
 import { type Column, columns, type Row, type Value } from '../table.ts'
 import { clientState } from './connections.ts'
 import { waitColumns } from './moments.ts'
@@ -16,29 +17,33 @@ export const TENANT_COLUMNS: readonly Column[] = [
 
 export const FACT_COLUMNS: readonly Column[] = columns('text', 'key value')
 
+/** Rows that are made in one turn of the event loop: there may be many, and clients go on meanwhile. */
+const ROWS_AT_ONCE = 500
+
 /**
  * Tenants that the configuration file lists, that have sessions, or are paused; by name. What the
  * catalog says of others is not asked: there may be any number of them.
  *
  * @param isMeant - Which names to show.
  */
-export function tenantRows(
+export async function tenantRows(
   sources: ConsoleSources,
   isMeant: (name: string) => boolean,
-): readonly Row[] {
+): Promise<readonly Row[]> {
   const records = new Map<string, TenantRecord>(
     sources.catalog.fileTenants().map((record) => [record.name, record] as const),
   )
   const sessions = groupBy(sources.sessions(), ({ tenant }) => tenant)
-  const { pausedTenants } = sources.facts()
-  const names = new Set([...records.keys(), ...sessions.keys(), ...pausedTenants])
-  return [...names]
-    .filter(isMeant)
-    .sort()
-    .map((name) => ({
-      ...recordColumns(name, records.get(name)),
-      ...workColumns(name, sessions.get(name) ?? [], sources),
-    }))
+  const facts = sources.facts()
+  const names = new Set([...records.keys(), ...sessions.keys(), ...facts.pausedTenants])
+  const meant = [...names].filter(isMeant).sort()
+  const rows: Row[] = []
+  for (const name of meant) {
+    if (rows.length % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await turn()
+    const work = workColumns(name, sessions.get(name) ?? [], facts)
+    rows.push({ ...recordColumns(name, records.get(name)), ...work })
+  }
+  return rows
 }
 
 /**
@@ -59,7 +64,7 @@ export async function tenantFacts(
   const facts = {
     ...recordColumns(name, record),
     ...(record && placeFacts(record)),
-    ...workColumns(name, sessions, sources),
+    ...workColumns(name, sessions, sources.facts()),
   }
   return factRows(facts)
 }
@@ -96,8 +101,11 @@ function recordColumns(name: string, record: TenantRecord | undefined): Row {
   }
 }
 
-function workColumns(name: string, sessions: readonly SessionView[], sources: ConsoleSources): Row {
-  const { isPaused, pausedTenants } = sources.facts()
+function workColumns(
+  name: string,
+  sessions: readonly SessionView[],
+  { isPaused, pausedTenants }: ProxyFacts,
+): Row {
   const count = (state: ReturnType<typeof clientState>) =>
     sessions.filter((session) => clientState(session) === state).length
   const waitMs = sessions.reduce((longest, session) => Math.max(longest, session.waitMs), 0)
