@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { stringify } from 'yaml'
-import { type BuiltImage, buildImage, listTree } from '../support/dockerfile.ts'
+import { type BuiltImage, buildImage, listTree, WITHOUT_HOOKS } from '../support/dockerfile.ts'
 import { findImageNode } from '../support/node-release.ts'
 import { PASSWORD } from '../support/proxy.ts'
 import { query, RawClient, rows } from '../support/raw-client.ts'
@@ -45,9 +45,10 @@ function isOwnPath(text: string): boolean {
 }
 
 /** Starts a program as the container's user, which owns nothing here. */
-function start([program = '', ...args]: readonly string[]): ChildProcess {
+function start(words: readonly string[]): ChildProcess {
   const [uid, gid] = image.user.split(':').map(Number)
-  return spawn(program, args, {
+  const [program, ...args] = WITHOUT_HOOKS
+  return spawn(program, [...args, ...words], {
     cwd: join(image.root, image.workdir),
     env: environmentOf(image),
     ...(isRoot && uid !== undefined && gid !== undefined ? { uid, gid } : {}),

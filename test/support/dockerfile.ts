@@ -6,6 +6,12 @@ import { npmEnvironment } from './npm-environment.ts'
 
 const run = promisify(execFile)
 
+/**
+ * What a command begins with so that no Node in it loads the hooks of tap, which tap asks of every
+ * program that a test starts. It is replaced by the command.
+ */
+export const WITHOUT_HOOKS = ['/usr/bin/env', '-u', 'NODE_OPTIONS'] as const
+
 /** One instruction of a Dockerfile, its lines joined. */
 export interface Instruction {
   readonly name: string
@@ -133,7 +139,8 @@ function stepsOf({ context, stages, env }: Surroundings): Readonly<Record<string
     },
     async RUN(stage, rest) {
       if (/(^|[\s='"])\//.test(rest)) throw new Error(`RUN leaves its folder: ${rest}`)
-      await run('/bin/sh', ['-c', rest], { cwd: placeOf(stage), env })
+      const [program, ...words] = WITHOUT_HOOKS
+      await run(program, [...words, '/bin/sh', '-c', rest], { cwd: placeOf(stage), env })
     },
     async COPY(stage, rest) {
       const [, from] = /^--from=(\S+) /.exec(rest) ?? []
