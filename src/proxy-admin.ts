@@ -9,7 +9,7 @@ import type { PoolCounts } from './pool/pool-parts.ts'
 import type { Pools } from './pool/pools.ts'
 import type { Drain } from './proxy-drain.ts'
 import type { Sessions } from './session/sessions.ts'
-import type { LeveledLogger } from './telemetry/logger.ts'
+import type { LeveledLogger } from './telemetry/log/logger.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { packageVersion } from './telemetry/package-version.ts'
 

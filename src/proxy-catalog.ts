@@ -10,7 +10,7 @@ import { openSocket } from './server/open/open-socket.ts'
 import { ProbeQueue } from './server/open/probe-queue.ts'
 import { CatalogFollower } from './session/follow/catalog-follower.ts'
 import type { Sessions } from './session/sessions.ts'
-import type { LeveledLogger } from './telemetry/logger.ts'
+import type { LeveledLogger } from './telemetry/log/logger.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
 /** Logins that find out whether a template's tenant is there. */

@@ -11,10 +11,10 @@ import { consoleOptions, routePolicy } from './config/room-options.ts'
 import { settingViews } from './config/setting-views.ts'
 import type { Gates } from './listener/listener.ts'
 import { type OperatedRooms, tenantOperations, tenantViews } from './proxy-operations.ts'
-import type { LeveledLogger } from './telemetry/logger.ts'
+import type { LeveledLogger } from './telemetry/log/logger.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { packageVersion } from './telemetry/package-version.ts'
-import type { TenantLine } from './telemetry/tenant-metrics.ts'
+import type { TenantLine } from './telemetry/tenants/tenant-metrics.ts'
 
 /** What the console looks at, and what it works on. */
 export interface ConsoleSurroundings extends OperatedRooms {

@@ -30,9 +30,9 @@ import type { CatalogFollower } from './session/follow/catalog-follower.ts'
 import { acceptClient } from './session/login/accept-client.ts'
 import type { SessionParts } from './session/session-parts.ts'
 import { Sessions } from './session/sessions.ts'
-import type { LeveledLogger } from './telemetry/logger.ts'
+import type { LeveledLogger } from './telemetry/log/logger.ts'
+import { logPools } from './telemetry/log/pool-log.ts'
 import { Metrics } from './telemetry/metrics.ts'
-import { logPools } from './telemetry/pool-log.ts'
 import { TenantTokenSigner } from './tenancy/tenant-token.ts'
 
 /** How often idle and old server connections are looked for, in ms. */

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '../base/logger.ts'
-import type { TenantLogLevels } from '../telemetry/tenant-log-levels.ts'
+import type { TenantLogLevels } from '../telemetry/log/tenant-log-levels.ts'
 import { type AdminResponse, type Details, json, refusal } from './admin-response.ts'
 import { isSameToken } from './admin-token.ts'
 import { changeLogLevel, showLogLevels } from './log-level-routes.ts'

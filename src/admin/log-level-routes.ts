@@ -1,10 +1,10 @@
-import { LogLevelsFullError } from '../telemetry/telemetry-errors.ts'
 import {
   LOG_LEVELS,
   MAX_LEVEL_MS,
   readLevelWish,
   type TenantLogLevels,
-} from '../telemetry/tenant-log-levels.ts'
+} from '../telemetry/log/tenant-log-levels.ts'
+import { LogLevelsFullError } from '../telemetry/telemetry-errors.ts'
 import { parseTenantName } from '../tenancy/tenant-name.ts'
 import { type AdminResponse, json, refusal } from './admin-response.ts'
 

@@ -2,7 +2,7 @@ import { ProxyError } from '../base/proxy-error.ts'
 import { ConfigError } from '../config/config-errors.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { type RunningProxy, startProxy } from '../proxy.ts'
-import { createLogger, type LeveledLogger } from '../telemetry/logger.ts'
+import { createLogger, type LeveledLogger } from '../telemetry/log/logger.ts'
 import { type CommandIo, configFile, ExitCode, reportFailure } from './command.ts'
 
 /** Signals, as the process hands them on. */

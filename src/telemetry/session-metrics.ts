@@ -3,9 +3,9 @@ import { AuthenticationFailedError, type AuthFailureReason } from '../auth/auth-
 import type { PinReason } from '../session/kept-state.ts'
 import type { SessionObserver, SwitchResult } from '../session/session-observer.ts'
 import type { GuardReason } from '../tenancy/guard.ts'
-import type { AffectedTenants } from './affected-tenants.ts'
 import { DurationHistogram } from './duration-histogram.ts'
-import type { TenantAccounts } from './tenant-accounts.ts'
+import type { AffectedTenants } from './tenants/affected-tenants.ts'
+import type { TenantAccounts } from './tenants/tenant-accounts.ts'
 
 const LOGIN_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 

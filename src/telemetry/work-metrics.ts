@@ -3,7 +3,7 @@ import type { TenantObserver } from '../session/session-observer.ts'
 import { DurationHistogram } from './duration-histogram.ts'
 import { errorClass, USUAL_CLASSES } from './error-class.ts'
 import { registerRead, single } from './read-metric.ts'
-import type { WorkTotals } from './tenant-account.ts'
+import type { WorkTotals } from './tenants/tenant-account.ts'
 import { Work } from './work.ts'
 
 /** From a look-up by key to a report that takes minutes. */

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { AdminListenError } from '../../src/admin/admin-errors.ts'
 import { type AdminServerOptions, startAdminServer } from '../../src/admin/admin-server.ts'
 import { silentLogger } from '../../src/base/logger.ts'
-import { TenantLogLevels } from '../../src/telemetry/tenant-log-levels.ts'
+import { TenantLogLevels } from '../../src/telemetry/log/tenant-log-levels.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { until } from '../support/until.ts'
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { AdminResponse } from '../../src/admin/admin-response.ts'
 import { changeLogLevel, showLogLevels } from '../../src/admin/log-level-routes.ts'
-import { MAX_TENANT_LEVELS, TenantLogLevels } from '../../src/telemetry/tenant-log-levels.ts'
+import { MAX_TENANT_LEVELS, TenantLogLevels } from '../../src/telemetry/log/tenant-log-levels.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 const newLevels = () => new TenantLogLevels(new FakeClock(), { set() {}, ended() {} })

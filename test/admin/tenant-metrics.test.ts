@@ -2,8 +2,8 @@ import t from 'tap'
 import { startAdminServer } from '../../src/admin/admin-server.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { silentLogger } from '../../src/base/logger.ts'
+import { TenantLogLevels } from '../../src/telemetry/log/tenant-log-levels.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
-import { TenantLogLevels } from '../../src/telemetry/tenant-log-levels.ts'
 
 t.test('a page of metrics is about one tenant', async (t) => {
   const metrics = new Metrics()

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { migrate } from '../../src/catalog/postgres/schema/migrate.ts'
 import { startProxy } from '../../src/proxy.ts'
-import { createLogger } from '../../src/telemetry/logger.ts'
+import { createLogger } from '../../src/telemetry/log/logger.ts'
 import { connect } from '../catalog/postgres/catalog-fixture.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { startPostgres } from '../support/postgres.ts'

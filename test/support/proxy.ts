@@ -7,7 +7,7 @@ import type { Clock } from '../../src/base/clock.ts'
 import type { Config } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load-config.ts'
 import { type RunningProxy, startProxy } from '../../src/proxy.ts'
-import { createLogger } from '../../src/telemetry/logger.ts'
+import { createLogger } from '../../src/telemetry/log/logger.ts'
 
 /** A proxy on free ports, made from the settings of a configuration file. */
 export interface TestProxy extends RunningProxy {

@@ -1,4 +1,4 @@
-import type { TenantLogLevels } from '../../../telemetry/tenant-log-levels.ts'
+import type { TenantLogLevels } from '../../../telemetry/log/tenant-log-levels.ts'
 import type { Operations } from '../../operations.ts'
 import type { ConsoleSources } from '../console-sources.ts'
 import type { Token } from '../language/statements.ts'

@@ -3,7 +3,7 @@ import {
   LOG_LEVELS,
   MAX_LEVEL_MS,
   readLevelWish,
-} from '../../../telemetry/tenant-log-levels.ts'
+} from '../../../telemetry/log/tenant-log-levels.ts'
 import { parseTenantName, type TenantName } from '../../../tenancy/tenant-name.ts'
 import { ConsoleSyntaxError } from '../console-errors.ts'
 import type { Token } from '../language/statements.ts'

@@ -1,8 +1,12 @@
 import t, { type Test } from 'tap'
-import { Metrics } from '../../src/telemetry/metrics.ts'
-import { KEEP_MS, NEWCOMER_FACTOR, RANK_EVERY_MS } from '../../src/telemetry/tenant-labels.ts'
-import { FakeClock } from '../support/fake-clock.ts'
-import { samplesOf } from './metrics-fixture.ts'
+import { Metrics } from '../../../src/telemetry/metrics.ts'
+import {
+  KEEP_MS,
+  NEWCOMER_FACTOR,
+  RANK_EVERY_MS,
+} from '../../../src/telemetry/tenants/tenant-labels.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { samplesOf } from '../metrics-fixture.ts'
 
 const NO_BYTES = { receivedBytes: 0, sentBytes: 0 }
 

@@ -1,6 +1,6 @@
-import type { RequestUsage, TenantObserver } from '../session/session-observer.ts'
-import { errorClass } from './error-class.ts'
-import { Work } from './work.ts'
+import type { RequestUsage, TenantObserver } from '../../session/session-observer.ts'
+import { errorClass } from '../error-class.ts'
+import { Work } from '../work.ts'
 
 /** Where the work of all tenants comes together. */
 export interface WorkTotals {

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { LOG_EVENTS } from '../../src/base/log-events.ts'
+import { LOG_EVENTS } from '../../../src/base/log-events.ts'
 
-const ROOT = join(import.meta.dirname, '../../..')
+const ROOT = join(import.meta.dirname, '../../../..')
 const LIST = 'base/log-events.ts'
 
 /** Everything that could write an event, but for the list of them. */

@@ -1,7 +1,7 @@
 import pino from 'pino'
-import { type Clock, systemClock } from '../base/clock.ts'
-import type { LogEvent } from '../base/log-events.ts'
-import type { LogFields, Logger, LogWeight } from '../base/logger.ts'
+import { type Clock, systemClock } from '../../base/clock.ts'
+import type { LogEvent } from '../../base/log-events.ts'
+import type { LogFields, Logger, LogWeight } from '../../base/logger.ts'
 import { type LogLevel, TenantLogLevels } from './tenant-log-levels.ts'
 
 /** A logger whose level can change while it is in use, as a whole and for single tenants. */

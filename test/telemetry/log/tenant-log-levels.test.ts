@@ -1,6 +1,6 @@
 import t from 'tap'
-import { MAX_TENANT_LEVELS, TenantLogLevels } from '../../src/telemetry/tenant-log-levels.ts'
-import { FakeClock } from '../support/fake-clock.ts'
+import { MAX_TENANT_LEVELS, TenantLogLevels } from '../../../src/telemetry/log/tenant-log-levels.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 
 function rig() {
   const clock = new FakeClock()

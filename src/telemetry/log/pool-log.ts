@@ -1,7 +1,7 @@
-import type { LogFields, Logger } from '../base/logger.ts'
-import { ProxyError } from '../base/proxy-error.ts'
-import type { PoolObserver } from '../pool/pool-observer.ts'
-import { ServerLoginError } from '../server/server-errors.ts'
+import type { LogFields, Logger } from '../../base/logger.ts'
+import { ProxyError } from '../../base/proxy-error.ts'
+import type { PoolObserver } from '../../pool/pool-observer.ts'
+import { ServerLoginError } from '../../server/server-errors.ts'
 
 /** Most pools whose outage is remembered; beyond it, some are told of again. */
 const MAX_OUTAGES = 1000

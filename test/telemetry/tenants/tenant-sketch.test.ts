@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { TenantSketch } from '../../src/telemetry/tenant-sketch.ts'
+import { TenantSketch } from '../../../src/telemetry/tenants/tenant-sketch.ts'
 
 const EMPTY = new TenantSketch()
 /** Of the registers' number. */

@@ -1,8 +1,8 @@
 import t from 'tap'
-import type { LogFields, Logger } from '../../src/base/logger.ts'
-import { blindPoolObserver } from '../../src/pool/pool-observer.ts'
-import { ServerLoginError, ServerUnreachableError } from '../../src/server/server-errors.ts'
-import { logPools } from '../../src/telemetry/pool-log.ts'
+import type { LogFields, Logger } from '../../../src/base/logger.ts'
+import { blindPoolObserver } from '../../../src/pool/pool-observer.ts'
+import { ServerLoginError, ServerUnreachableError } from '../../../src/server/server-errors.ts'
+import { logPools } from '../../../src/telemetry/log/pool-log.ts'
 
 const AT = { host: 'db', port: 5432 }
 

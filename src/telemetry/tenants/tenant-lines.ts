@@ -1,8 +1,8 @@
-import type { ProxyState } from './proxy-state.ts'
+import type { ProxyState } from '../proxy-state.ts'
+import type { Work } from '../work.ts'
 import type { TenantAccounts } from './tenant-accounts.ts'
 import { OTHER_TENANTS } from './tenant-labels.ts'
 import type { TenantLine } from './tenant-metrics.ts'
-import type { Work } from './work.ts'
 
 /** Says at each scrape which series there are by tenant. */
 export class TenantLines {

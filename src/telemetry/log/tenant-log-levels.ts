@@ -1,5 +1,5 @@
-import type { Clock, ClockTimer } from '../base/clock.ts'
-import { LogLevelsFullError } from './telemetry-errors.ts'
+import type { Clock, ClockTimer } from '../../base/clock.ts'
+import { LogLevelsFullError } from '../telemetry-errors.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 

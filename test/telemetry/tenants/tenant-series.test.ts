@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { TenantObserver } from '../../src/session/session-observer.ts'
-import { Metrics } from '../../src/telemetry/metrics.ts'
-import type { TenantMetricsOptions } from '../../src/telemetry/tenant-accounts.ts'
-import { FakeClock } from '../support/fake-clock.ts'
-import { samplesOf } from './metrics-fixture.ts'
+import type { TenantObserver } from '../../../src/session/session-observer.ts'
+import { Metrics } from '../../../src/telemetry/metrics.ts'
+import type { TenantMetricsOptions } from '../../../src/telemetry/tenants/tenant-accounts.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { samplesOf } from '../metrics-fixture.ts'
 
 /** More than most of the proxies below count one by one; the last has the name of the rest. */
 const TENANTS = [...Array.from({ length: 11 }, (_, index) => `t${index}`), 'other']

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client'
-import type { Clock } from '../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
 import { TenantSketch } from './tenant-sketch.ts'
 
 const WINDOW_MS = 60_000

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client'
-import { type ReadMetricOptions, registerRead } from './read-metric.ts'
-import type { Work } from './work.ts'
+import { type ReadMetricOptions, registerRead } from '../read-metric.ts'
+import type { Work } from '../work.ts'
 
 /** What the series of one `tenant` label show. */
 export interface TenantLine {

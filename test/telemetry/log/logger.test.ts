@@ -1,9 +1,9 @@
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { createLogger } from '../../src/telemetry/logger.ts'
-import type { LogLevel } from '../../src/telemetry/tenant-log-levels.ts'
-import { FakeClock } from '../support/fake-clock.ts'
+import { createLogger } from '../../../src/telemetry/log/logger.ts'
+import type { LogLevel } from '../../../src/telemetry/log/tenant-log-levels.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 
 function loggerInto(lines: string[], level: LogLevel) {
   return createLogger({ level, destination: { write: (line) => lines.push(line) } })

@@ -1,9 +1,9 @@
 import t from 'tap'
-import { CheckoutTimeoutError } from '../../src/pool/pool-errors.ts'
-import { Metrics } from '../../src/telemetry/metrics.ts'
-import { FakeClock } from '../support/fake-clock.ts'
-import { quietState, samplesOf } from './metrics-fixture.ts'
-import { readMetrics } from './metrics-text.ts'
+import { CheckoutTimeoutError } from '../../../src/pool/pool-errors.ts'
+import { Metrics } from '../../../src/telemetry/metrics.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { quietState, samplesOf } from '../metrics-fixture.ts'
+import { readMetrics } from '../metrics-text.ts'
 
 const USAGE = { queries: 2, durationMs: 250, receivedBytes: 30, sentBytes: 400 }
 
