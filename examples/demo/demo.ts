@@ -1,6 +1,6 @@
 import { type PostgresServer, sql, startPostgres } from '../../test/support/postgres.ts'
 import { findLeaks, tryRefusals } from './refusals.ts'
-import { LOGINS, type Served, servePostgres } from './served.ts'
+import { LOGINS, OPERATOR, type Served, servePostgres } from './served.ts'
 import { formatTable } from './table.ts'
 import { createTenants, type DemoTenant, lookBelow, TENANTS } from './tenants.ts'
 import { crowd, findFaults, type Visit, visit } from './visit.ts'
@@ -142,6 +142,7 @@ function showNextSteps({ port, adminPort, configFile }: Served): void {
   PGPASSWORD=${password} psql -h 127.0.0.1 -p ${port} -U ${user}.globex orders
   PGPASSWORD=${password} psql "host=127.0.0.1 port=${port} user=${user} dbname=orders options='-c pgusher.tenant=hooli'"
   PGPASSWORD=${password} PGOPTIONS='-c pgusher.tenant=initech' psql -h 127.0.0.1 -p ${port} -U ${user} orders
+  PGPASSWORD=${OPERATOR.password} psql -h 127.0.0.1 -p ${port} -U ${OPERATOR.user} pgusher -c 'SHOW POOLS' -c 'SHOW TENANTS'
   curl http://127.0.0.1:${adminPort}/metrics
   node dist/src/main.js check --config ${configFile}
 

@@ -29,6 +29,9 @@ export const LOGINS = {
   reports: { user: 'reports', password: 'read-only' },
 } as const
 
+/** Who may look into the console, and change things there. */
+export const OPERATOR = { user: 'ops', password: 'all-seeing' } as const
+
 /** The only tenant of the login `reports`. */
 export const REPORTS_TENANT = 'acme'
 
@@ -87,6 +90,9 @@ admin:  { host: 127.0.0.1, port: ${adminPort} }
 logins:
   - { user: app, password: ${app.password}, tenants: '*' }
   - { user: reports, password: ${reports.password}, tenants: [${REPORTS_TENANT}] }
+console:
+  logins:
+    - { user: ${OPERATOR.user}, password: ${OPERATOR.password}, role: admin }
 servers:
   shared: { url: '${server.url(SHARED.database, SHARED)}' }
 pool: { mode: transaction, size: 2 }

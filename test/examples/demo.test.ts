@@ -117,6 +117,9 @@ t.test('serves until Ctrl-C, and the lines that it shows work', async (t) => {
   const output = await demo.says(SERVING)
   const lines = output.split('\n').filter((line) => /^ {2}(psql|PGPASSWORD=)/.test(line))
   const found: string[] = []
+  const look = lines.pop() ?? ''
+  const { stdout: seen } = await run('/bin/sh', ['-c', `${look} -X`])
+  for (const word of ['cl_active', 'strategy', 'initech']) t.match(seen, word, 'the console')
   for (const line of lines) {
     const command = `${line} -X -At -c 'SELECT DISTINCT owner FROM orders'`
     const { stdout } = await run('/bin/sh', ['-c', command])
