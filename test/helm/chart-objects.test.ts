@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import t from 'tap'
 import { type KubernetesObject, readObjects } from '../support/helm.ts'
+import { WITHOUT_HOOKS } from '../support/without-hooks.ts'
 import { type RenderedSet, renderAll } from './chart-sets.ts'
 
 /** The package that knows objects of an API group, which holds their types and their checks. */
@@ -30,7 +31,8 @@ function typeFaults(objects: readonly KubernetesObject[]): string {
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: STRICT }))
     writeFileSync(join(folder, 'objects.ts'), objects.map(asLiteral).join('\n'))
     const tsc = resolve('node_modules/.bin/tsc')
-    const { status, stdout } = spawnSync(tsc, ['-p', folder], { encoding: 'utf8' })
+    const [env, ...words] = WITHOUT_HOOKS
+    const { status, stdout } = spawnSync(env, [...words, tsc, '-p', folder], { encoding: 'utf8' })
     return status === 0 ? '' : stdout || 'tsc did not run'
   } finally {
     rmSync(folder, { recursive: true })

@@ -6,13 +6,14 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { stringify } from 'yaml'
-import { type BuiltImage, buildImage, listTree, WITHOUT_HOOKS } from '../support/dockerfile.ts'
+import { type BuiltImage, buildImage, listTree } from '../support/dockerfile.ts'
 import { findImageNode } from '../support/node-release.ts'
 import { PASSWORD } from '../support/proxy.ts'
 import { query, RawClient, rows } from '../support/raw-client.ts'
 import { saasSettings, startSaas } from '../support/saas.ts'
 import { servedSettings } from '../support/served-proxy.ts'
 import { until } from '../support/until.ts'
+import { WITHOUT_HOOKS } from '../support/without-hooks.ts'
 
 const run = promisify(execFile)
 

@@ -93,6 +93,37 @@ t.test('all tenants, and a wait that is too long', async (t) => {
   t.equal(proxy.operations.resume(undefined), false)
 })
 
+t.test('a change to a paused tenant waits', async (t) => {
+  const proxy = await start()
+  const client = await connect(t, proxy, 'globex')
+  t.equal(await owner(client), 'globex')
+  await proxy.operations.pause('initech', NEVER)
+  const changed = client.query("SET pgusher.tenant = 'initech'")
+  await until(() => stateOf(proxy, 'globex') === 'switching')
+  t.strictSame(
+    proxy.views
+      .pools()[0]
+      ?.servers()
+      .map(({ tenant }) => tenant),
+    ['globex'],
+  )
+  proxy.operations.resume('initech')
+  await changed
+  t.equal(await owner(client), 'initech')
+})
+
+t.test('in session mode a paused login gets no server connection', async (t) => {
+  const proxy = await start({ pool: { mode: 'session' } })
+  await proxy.operations.pause('acme', NEVER)
+  const login = proxy.connect('acme')
+  await until(() => proxy.views.pools().some(({ sessions }) => sessions === 1))
+  t.strictSame(proxy.views.pools()[0]?.servers(), [])
+  proxy.operations.resume('acme')
+  const client = await login
+  t.equal(await owner(client), 'acme')
+  await client.end()
+})
+
 t.test('a paused request can be canceled, and its client may leave', async (t) => {
   const proxy = await start()
   const [client, leaver] = [await connect(t, proxy, 'acme'), await connect(t, proxy, 'acme')]

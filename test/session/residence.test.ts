@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Route } from '../../src/catalog/route.ts'
+import { Pauses } from '../../src/limits/pauses.ts'
 import { blindPoolObserver } from '../../src/pool/pool-observer.ts'
 import { Pools } from '../../src/pool/pools.ts'
 import type { Admission } from '../../src/session/admission.ts'
@@ -44,7 +45,11 @@ function rig(route: Route = ACME) {
   const pool = pools.enter(route)
   const parameters = new Map([['client_encoding', 'UTF8']])
   const parts = { ...placeOf(route), pool, parameters, settings: new Map() }
-  const residence = new Residence(parts as unknown as Admission, { pools, clock })
+  const residence = new Residence(parts as unknown as Admission, {
+    pools,
+    pauses: new Pauses(),
+    clock,
+  })
   return { residence, pools, pool, parameters, clock }
 }
 

@@ -3,14 +3,9 @@ import { cp, mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join, relative, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { npmEnvironment } from './npm-environment.ts'
+import { WITHOUT_HOOKS } from './without-hooks.ts'
 
 const run = promisify(execFile)
-
-/**
- * What a command begins with so that no Node in it loads the hooks of tap, which tap asks of every
- * program that a test starts. It is replaced by the command.
- */
-export const WITHOUT_HOOKS = ['/usr/bin/env', '-u', 'NODE_OPTIONS'] as const
 
 /** One instruction of a Dockerfile, its lines joined. */
 export interface Instruction {

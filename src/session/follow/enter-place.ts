@@ -1,14 +1,16 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Route } from '../../catalog/route.ts'
+import type { Pauses } from '../../limits/pauses.ts'
 import type { Pool } from '../../pool/pool.ts'
 import { CheckoutTimeoutError } from '../../pool/pool-errors.ts'
 import type { Pools } from '../../pool/pools.ts'
 import type { Link } from '../../tenancy/link.ts'
-import { type Seat, takeSeat } from '../login/take-seat.ts'
+import { type Seat, takeOpenSeat } from '../login/take-seat.ts'
 
 /** With what a place is entered. */
 export interface EntryParts {
   readonly pools: Pools
+  readonly pauses: Pauses
   readonly clock: Clock
 }
 
@@ -32,7 +34,7 @@ export interface Place extends Seat {
  * @throws the errors of `takeSeat`, or the reason of the signal.
  */
 export async function enterPlace(
-  { pools, clock }: EntryParts,
+  { pools, pauses, clock }: EntryParts,
   destination: Destination,
   signal: AbortSignal,
 ): Promise<Place> {
@@ -45,7 +47,8 @@ export async function enterPlace(
       ? undefined
       : clock.after(waitMs, () => limit.abort(new CheckoutTimeoutError(waitMs)))
   try {
-    const seat = await takeSeat(pool, destination, AbortSignal.any([signal, limit.signal]))
+    const either = AbortSignal.any([signal, limit.signal])
+    const seat = await takeOpenSeat({ pool, pauses }, destination, either)
     if (signal.aborted) {
       seat.lease?.release()
       throw signal.reason

@@ -24,7 +24,7 @@ import { ClientChannel } from './client-channel.ts'
 import { readFirstRequest } from './first-request.ts'
 import { greeting } from './greeting.ts'
 import { cancelKeyBytes } from './protocol-version.ts'
-import { type Seat, takeSeat } from './take-seat.ts'
+import { type Seat, takeOpenSeat } from './take-seat.ts'
 
 /** How a connection came in. */
 export interface Entrance {
@@ -134,10 +134,10 @@ async function startPooled(
   admitted: Admitted & Pick<Login, 'keyBytes'>,
   parts: SessionParts,
 ): Promise<void> {
-  await parts.pauses.passed(admitted.route.tenant, arrival.signal)
   const pool = parts.pools.enter(admitted.route)
   try {
-    const seat = await takeSeat(pool, admitted, arrival.signal)
+    const { pauses } = parts
+    const seat = await takeOpenSeat({ pool, pauses }, admitted, arrival.signal)
     try {
       startSession(arrival, { ...admitted, ...seat, pool }, parts)
     } catch (error) {

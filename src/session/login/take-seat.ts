@@ -1,3 +1,4 @@
+import type { Pauses } from '../../limits/pauses.ts'
 import { awaitLease } from '../../pool/await-lease.ts'
 import type { Lease } from '../../pool/lease.ts'
 import type { Pool } from '../../pool/pool.ts'
@@ -48,6 +49,26 @@ export async function takeSeat(
     const isRefusal = error instanceof LinkFailedError || error instanceof ServerLoginError
     if (!isRefusal || !isOfClient(error, link)) throw error
     throw new ClientSettingError(error, { cause: error })
+  }
+}
+
+/**
+ * The same for a tenant that an operator may have paused: waits until it goes on.
+ *
+ * @throws the errors of `takeSeat`, or the reason of the signal.
+ */
+export async function takeOpenSeat(
+  { pool, pauses }: { readonly pool: Pool; readonly pauses: Pauses },
+  admitted: Pick<Admitted, 'route' | 'link'>,
+  signal: AbortSignal,
+): Promise<Seat> {
+  const { tenant } = admitted.route
+  for (;;) {
+    await pauses.passed(tenant, signal)
+    const seat = await takeSeat(pool, admitted, signal)
+    // What was paused meanwhile must not go on over a connection that was got before.
+    if (seat.lease === undefined || !pauses.isPaused(tenant)) return seat
+    seat.lease.release()
   }
 }
 
