@@ -21,6 +21,7 @@ const PACKAGES = {
   openssl: 'openssl',
   prometheus: 'promtool',
   chromium: '/usr/bin/chromium',
+  'fonts-dejavu-core': '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf',
   pgbouncer: '/usr/sbin/pgbouncer',
   'prometheus-pgbouncer-exporter': '/usr/bin/prometheus-pgbouncer-exporter',
 }
