@@ -153,11 +153,14 @@ t.test('the number of series does not grow with that of the tenants', async (t) 
     clock.advance(60_000)
     await metrics.text()
     clock.advance(60_000)
-    return (await samplesOf(metrics)).size
+    // Node adds series of its own when it first collects garbage in another way.
+    const names = [...(await samplesOf(metrics)).keys()]
+    return names.filter((name) => name.startsWith('pgusher_')).length
   }
   const few = await seriesWith(0, 1000)
   const many = await seriesWith(1000, 20_000)
   t.equal(many, few)
+  t.ok(few > 200, 'those of twenty tenants are among them')
 })
 
 t.test('an error tells how many tenants it hit of late', async (t) => {
